@@ -1,0 +1,63 @@
+/*
+ * The data path: one open export of one client connection.
+ *
+ * An export is named by a ref (for now the name of a volume). Opening takes no lease and little
+ * memory: nbdkit opens exports for listing too. The first write, trim or zero takes the write lease of
+ * the volume for the connection's client, unless the volume is shared. Who the client is says the caller,
+ * with `client`: connections with equal strings are one client and share the lease, which ends when
+ * the last of them closes.
+ *
+ * Any byte range is legal. Errors: past the end EINVAL for reads and ENOSPC for writes; EPERM when read-only, the
+ * lease is another client's, or the client was fenced; EIO for damage and for a failed store; ENOSPC before any side effect; ENOMEM.
+ * No other errno is returned by the I/O functions.
+ *
+ * Threads: any number of threads may use one export at once; closing must be the last call.
+ */
+#ifndef VARVE_EXPORT_H
+#define VARVE_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct varve;
+struct varve_export;
+
+int varve_export_open(struct varve *varve, const char *ref, const char *client, bool read_only,
+                      struct varve_export **ret_export);
+void varve_export_close(struct varve_export *export); /* takes NULL */
+
+uint64_t varve_export_size(const struct varve_export *export);
+/* False when opened read-only, the ref cannot be written, or another client holds the lease now. */
+bool varve_export_can_write(const struct varve_export *export);
+/* One line for people, e.g. "volume demo, 10 GiB". */
+const char *varve_export_description(const struct varve_export *export);
+
+enum varve_io_flags {
+    VARVE_FUA = 1,  /* durable before the answer */
+    VARVE_FAST = 2, /* zero: fail with ENOTSUP rather than be slower than a trim */
+};
+
+int varve_export_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset);
+int varve_export_write(struct varve_export *export, const void *buffer, size_t length,
+                       uint64_t offset, unsigned flags);
+int varve_export_trim(struct varve_export *export, uint64_t length, uint64_t offset, unsigned flags);
+int varve_export_zero(struct varve_export *export, uint64_t length, uint64_t offset, unsigned flags);
+int varve_export_flush(struct varve_export *export);
+/* Reads the range into the page cache below, and its map. */
+int varve_export_cache(struct varve_export *export, uint64_t length, uint64_t offset);
+
+struct varve_extent {
+    uint64_t offset, length; /* bytes */
+    bool hole;               /* reads as zeroes and takes no space; else data */
+};
+/* Fills up to `max` extents that cover the range from its start without a gap, never past its end
+ * in sum. Returns how many (at least one for a nonempty range). */
+int varve_export_extents(struct varve_export *export, uint64_t length, uint64_t offset,
+                         struct varve_extent *ret_extents, unsigned max);
+
+/* Calls `visit` with the ref and description of each export, in the order of names. */
+typedef int (*varve_export_visit)(void *opaque, const char *ref, const char *description);
+int varve_export_list(struct varve *varve, varve_export_visit visit, void *opaque);
+
+#endif

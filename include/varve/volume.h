@@ -1,0 +1,62 @@
+/*
+ * Volumes by name: what `varve volumes` can do. Names are [a-z0-9][a-z0-9._-]{0,62}; a name is
+ * never a path. Sizes are bytes, multiples of 512, from 512 to VARVE_VOLUME_SIZE_MAX.
+ *
+ * Each function is atomic: after a failure nothing has changed. The catalog row and the image in the
+ * store are kept in step by order alone: create in the store first, then name it; forget the name
+ * first, then delete in the store.
+ *
+ * Threads: any, at once. None of these is called on a read, write or flush.
+ */
+#ifndef VARVE_VOLUME_H
+#define VARVE_VOLUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct varve;
+
+#define VARVE_NAME_MAX        63
+#define VARVE_VOLUME_SIZE_MAX ((uint64_t)1 << 54) /* 16 PiB */
+
+struct varve_volume_options {
+    uint64_t size;
+    bool shared;   /* several clients may write at once */
+    bool reserved; /* its space is set aside when it is created (ENOSPC if it is not there) */
+};
+
+enum { VARVE_HOLDER_MAX = 160 };
+
+struct varve_volume {
+    char name[VARVE_NAME_MAX + 1];
+    uint64_t image;        /* number in the store */
+    uint64_t size;         /* bytes */
+    uint64_t mapped_bytes; /* bytes that hold data, shared with others or not */
+    int64_t created;       /* seconds since 1970, for people; order never comes from it */
+    bool shared, reserved;
+    unsigned connections;           /* clients connected now */
+    char writer[VARVE_HOLDER_MAX];  /* the client that holds the write lease, or "" */
+};
+
+int varve_volume_create(struct varve *varve, const char *name,
+                        const struct varve_volume_options *options);
+int varve_volume_show(struct varve *varve, const char *name, struct varve_volume *ret_volume);
+
+/* Calls `visit` for each volume in the order of names; a nonzero return of it stops and is returned. */
+typedef int (*varve_volume_visit)(void *opaque, const struct varve_volume *volume);
+int varve_volume_list(struct varve *varve, varve_volume_visit visit, void *opaque);
+
+/* Growing an attached volume is legal (clients see it when they connect again); shrinking it is refused with EBUSY. */
+int varve_volume_resize(struct varve *varve, const char *name, uint64_t size);
+int varve_volume_rename(struct varve *varve, const char *name, const char *new_name);
+int varve_volume_set_shared(struct varve *varve, const char *name, bool shared);
+
+/* EBUSY while a client is connected. The space comes back in the background. */
+int varve_volume_delete(struct varve *varve, const char *name);
+
+/* Takes the write lease away from whoever holds it. All its connections are fenced: every later
+ * write of theirs fails, reads go on. Without `force` only says who holds it (EBUSY), or 0 when nobody does. */
+int varve_volume_release(struct varve *varve, const char *name, bool force);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * The store: images (logical disks known by number) in copy-on-write extents, behind the seam of
+ * io/io.h. What it promises is in store/README.md; the format in format/FORMAT.md.
+ *
+ * The store starts no thread. Background work is done by store_step; threads around it call that in
+ * production (server/volume), and a test calls it in an order that a seed decides. Whatever an operation needs and the
+ * background has not done yet, the operation does itself: no call waits for a step that nobody runs.
+ *
+ * Errors: 0 or -errno, with a line in varve_error() set where the problem was found.
+ *   -EIO     damage, or the store is failed (store_failed)
+ *   -ENOSPC  before any side effect
+ *   -ENOMEM  that call failed, the store goes on
+ *   -EINVAL  past the end (-ENOSPC for writes), -EPERM frozen, -ENOENT no such image
+ *
+ * Threads: all functions but open and close may be called from any thread at once. Locking: one mutex,
+ * held across no I/O, and range locks of an image; see store/README.md for their order.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/io.h"
+
+struct store;
+struct store_image; /* an open image */
+
+struct store_geometry {
+    uint64_t limit;      /* bytes the extents may grow to; at least STORE_LIMIT_MIN */
+    uint64_t journal;    /* bytes, a multiple of 4096, at least STORE_JOURNAL_MIN */
+    uint8_t identity[16]; /* all zero: drawn with io random */
+};
+
+#define STORE_LIMIT_MIN   ((uint64_t)8 << 20)
+#define STORE_JOURNAL_MIN ((uint64_t)256 << 10)
+
+struct store_options {
+    uint64_t cache_bytes;   /* map pages and counts; 0: 128 MiB */
+    unsigned extent_slots;  /* open extents of 1 MiB each; 0: 16 */
+    uint64_t dirty_bytes;   /* a checkpoint starts when this much is dirty; 0: cache_bytes / 2 */
+    uint64_t inline_bytes;  /* at most this much data travels inside a journal batch; UINT64_MAX: default 64 KiB; 0: none */
+    bool read_only;         /* replays in memory, writes nothing */
+};
+
+/* Makes an empty store on files that exist: superblocks, tables and an empty journal, synced. */
+int store_format(struct io *io, const struct store_geometry *geometry);
+
+/* Recovers and opens. `options` may be NULL. `io` stays the caller's and must outlive the store. */
+int store_open(struct io *io, const struct store_options *options, struct store **ret_store);
+
+/* Flush, checkpoint, and a mark that the stop was clean. Afterwards only store_close is legal. */
+int store_shutdown(struct store *store);
+
+/* Frees the memory and writes nothing: without store_shutdown before, this is a crash. Takes NULL. */
+void store_close(struct store *store);
+
+/* True after a failed sync or journal or superblock write: no write or flush succeeds any more. */
+bool store_failed(struct store *store);
+
+/* --- images ---------------------------------------------------------------------------------- */
+
+enum { STORE_LABEL_MAX = 95 };
+
+enum store_image_flags {
+    STORE_IMAGE_FROZEN = 1,   /* never changes again */
+    STORE_IMAGE_RESERVED = 2, /* its size is set aside */
+};
+
+struct store_image_info {
+    uint64_t image;  /* number; never used again after a delete */
+    uint64_t size;   /* bytes */
+    uint64_t mapped; /* bytes mapped, shared or not */
+    uint64_t parent; /* the image it was cloned from, or 0 */
+    unsigned flags;
+    char label[STORE_LABEL_MAX + 1]; /* what the image was called, from which names can be rebuilt */
+};
+
+int store_image_create(struct store *store, uint64_t size, unsigned flags, const char *label,
+                       uint64_t *ret_image);
+
+/* A clone of each source, all at one point in time. With STORE_IMAGE_FROZEN it is a snapshot. Costs the same
+ * whatever the images hold. */
+struct store_clone {
+    uint64_t source;
+    unsigned flags;
+    const char *label;
+    uint64_t image; /* set: the new image's number */
+};
+int store_image_clone(struct store *store, struct store_clone *clones, size_t count);
+
+/* Gone at once; what it alone referred to is reclaimed in the background. -EBUSY while it is open. */
+int store_image_delete(struct store *store, uint64_t image);
+
+/* Shrinking drops what lies past the new end. */
+int store_image_resize(struct store *store, uint64_t image, uint64_t size);
+int store_image_set_flags(struct store *store, uint64_t image, unsigned flags);
+int store_image_set_label(struct store *store, uint64_t image, const char *label);
+
+/* The head gets the content of `source` (size too), at one point in time. */
+int store_image_rollback(struct store *store, uint64_t image, uint64_t source);
+
+int store_image_stat(struct store *store, uint64_t image, struct store_image_info *ret_info);
+/* The image with the lowest number above `after` (0 to begin); -ENOENT after the last. */
+int store_image_next(struct store *store, uint64_t after, struct store_image_info *ret_info);
+
+/* An open image cannot be deleted. Any number of opens. */
+int store_image_open(struct store *store, uint64_t image, struct store_image **ret_image);
+void store_image_close(struct store *store, struct store_image *image); /* takes NULL for image */
+
+/* --- data ------------------------------------------------------------------------------------ */
+
+enum store_write_flags { STORE_FUA = 1 };
+
+uint64_t store_image_size(struct store *store, struct store_image *image);
+int store_read(struct store *store, struct store_image *image, void *buffer, size_t length,
+               uint64_t offset);
+int store_write(struct store *store, struct store_image *image, const void *buffer, size_t length,
+                uint64_t offset, unsigned flags);
+/* Makes the range read as zeroes; whole blocks become holes, edges are written. */
+int store_zero(struct store *store, struct store_image *image, uint64_t length, uint64_t offset,
+               unsigned flags);
+/* Reads into the page cache below what the range maps. */
+int store_prefetch(struct store *store, struct store_image *image, uint64_t length, uint64_t offset);
+int store_flush(struct store *store);
+
+struct store_extent {
+    uint64_t offset, length; /* bytes, cut to the range asked for */
+    bool hole;
+};
+/* Returns how many (1 to max), covering the range from its start without a gap; -errno on failure. */
+int store_extents(struct store *store, struct store_image *image, uint64_t length, uint64_t offset,
+                  struct store_extent *ret_extents, unsigned max);
+
+/* --- background ------------------------------------------------------------------------------ */
+
+enum store_work {
+    STORE_WRITE_OUT,  /* full open extents to their places */
+    STORE_COMMIT,     /* the journal buffer, when it is half full or a second old */
+    STORE_CHECKPOINT, /* one bounded piece of a checkpoint, when one is due or running */
+    STORE_RECLAIM,    /* count down what deletes and trims left */
+    STORE_DISCARD,    /* hand freed space back below */
+    STORE_WORKS
+};
+
+/* Does one bounded piece of that work. Returns 1 when it did something and there may be more, 0 when there is
+ * nothing to do, -errno on failure. */
+int store_step(struct store *store, enum store_work work);
+
+/* Waits until there may be work of that kind, or `nanoseconds` passed. Only for threads around the store. */
+void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds);
+void store_wake_all(struct store *store);
+
+/* Runs a whole checkpoint now, to its end. */
+int store_checkpoint(struct store *store);
+/* Runs reclaim until nothing is left, and checkpoints until all freed space is free. */
+int store_settle(struct store *store);
+
+/* --- looking at it --------------------------------------------------------------------------- */
+
+struct store_stats {
+    uint64_t limit_bytes, file_bytes, logical_bytes, mapped_bytes, used_bytes, free_bytes, held_bytes,
+        reserve_bytes, metadata_bytes;
+    uint64_t reads, read_bytes, writes, write_bytes, flushes, zeroes, zero_bytes;
+    uint64_t device_write_bytes, journal_bytes, journal_used_bytes, commits, checkpoints;
+    uint64_t checkpoint_time; /* io now() of the last one */
+    uint64_t dirty_bytes, reclaim_pending, checksum_errors, cache_bytes;
+    bool failed;
+};
+void store_get_stats(struct store *store, struct store_stats *ret_stats);
+
+enum store_check_flags { STORE_CHECK_DATA = 1 };
+struct store_check_result {
+    uint64_t images, map_pages, data_blocks, problems;
+};
+typedef void (*store_check_report)(void *opaque, const char *line);
+/* The independent recount: walks everything the newest checkpoint reaches, from the device, with code that shares nothing
+ * with the counting, and compares. Takes a checkpoint first unless the store is read-only; then it
+ * walks what recovery made in memory. */
+int store_check(struct store *store, unsigned flags, store_check_report report, void *opaque,
+                struct store_check_result *ret_result);
+
+#endif
