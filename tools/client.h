@@ -1,0 +1,33 @@
+/*
+ * One request to a store, whether it is served or not. With a server the request goes through the
+ * control door (HTTP on STORE/control.sock); when nobody serves, the store is opened in this
+ * process and the same request table is called. Requests that change nothing (GET) open it
+ * read-only.
+ *
+ * The target is a path with an optional query, as in include/varve/control.h; client_target makes
+ * one with its arguments escaped.
+ */
+#ifndef TOOLS_CLIENT_H
+#define TOOLS_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Performs the request. `parameters` is an object or NULL, and is not consumed. Returns EXIT_DONE
+ * with the answer in *ret_answer (free it with json_decref), or prints one sentence to standard
+ * error and returns the exit code that fits. */
+int client_request(const char *store, const char *method, const char *target,
+                   const json_t *parameters, json_t **ret_answer);
+
+/* The same, but without a server it fails with EXIT_NO_ANSWER and says how to start one. */
+int client_request_server(const char *store, const char *method, const char *target,
+                          const json_t *parameters, json_t **ret_answer);
+
+/* The target made from `format`, a printf format that knows only %s; each argument is
+ * percent-encoded. Free it with free. Never NULL. */
+char *client_target(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints an answer for programs (--json). */
+void client_print_json(const json_t *answer);
+
+#endif
