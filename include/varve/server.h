@@ -54,6 +54,12 @@ int varve_close(struct varve *varve);
 /* Makes everything answered so far durable, on all exports. */
 int varve_sync(struct varve *varve);
 
+/* Names the user for whom this thread calls from now on: the history of changes keeps it with each
+ * change. Cut to VARVE_ACTOR_MAX bytes. A thread that never says is the user of the process. */
+enum { VARVE_ACTOR_MAX = 63 };
+void varve_set_actor(const char *who);
+const char *varve_actor(void);
+
 const char *varve_directory(const struct varve *varve);
 
 /* Counters and gauges. All byte counts are multiples of 4096 unless they count client I/O. */

@@ -1,0 +1,55 @@
+/*
+ * The control door: what programs and people may ask of a store, and the socket they ask through.
+ *
+ * One table of requests serves both callers. varve_control_request answers one request in this
+ * process; the door (varve_control_start) takes requests as HTTP with JSON on a Unix socket and
+ * answers each through the same function. GET changes nothing; a store that was opened read-only
+ * can answer every GET.
+ *
+ * Requests are named by method and target: a path below /v1, with arguments in the query or in a
+ * JSON object as the body, never both for the same name. `GET /v1` lists all of them with their
+ * parameters. Sizes are bytes, as integers. An answer is a JSON object; a refusal is
+ *
+ *   {"error": {"code": "ENOENT", "message": "there is no volume 'demo'"}}
+ *
+ * What will hurt: whoever can connect to the socket may do everything, so it is made with mode
+ * 0600.
+ *
+ * Threads: varve_control_request may be called from any number of threads at once.
+ */
+#ifndef VARVE_CONTROL_H
+#define VARVE_CONTROL_H
+
+#include <stddef.h>
+
+struct varve;
+struct varve_control;
+
+/* The name of the door's socket in the store's directory. */
+#define VARVE_CONTROL_SOCKET "control.sock"
+
+/* The longest body that is taken, bytes. */
+enum { VARVE_CONTROL_BODY_MAX = 64 << 10 };
+
+struct varve_control_answer {
+    unsigned status; /* as HTTP has it: 200, or 400 and above with an error object in the text */
+    char *text;      /* JSON, terminated; NULL only when memory ran out */
+    size_t length;   /* of text */
+};
+
+/* Answers one request. `body` holds `length` bytes of JSON, or nothing. `who` names the user who
+ * asks, for the history. The caller frees the text with free(). */
+void varve_control_request(struct varve *varve, const char *who, const char *method,
+                           const char *target, const char *body, size_t length,
+                           struct varve_control_answer *ret_answer);
+
+/* Opens the door on a thread of its own. `socket_path` NULL: VARVE_CONTROL_SOCKET in the store's
+ * directory. The socket of a dead server is replaced; one that answers is not (-EBUSY). */
+int varve_control_start(struct varve *varve, const char *socket_path,
+                        struct varve_control **ret_control);
+
+/* Closes the door: no new requests; waits for those that are running. Takes NULL. Call it before
+ * varve_close. */
+void varve_control_stop(struct varve_control *control);
+
+#endif
