@@ -35,7 +35,9 @@ struct varve_volume {
     uint64_t mapped_bytes; /* bytes that hold data, shared with others or not */
     int64_t created;       /* seconds since 1970, for people; order never comes from it */
     bool shared, reserved;
-    unsigned connections;           /* clients connected now */
+    bool damaged; /* the catalog names an image that the store does not have: cannot be opened, only
+                     shown and deleted; size and mapped_bytes are 0 */
+    unsigned connections;           /* open exports of it now; one client may have several */
     char writer[VARVE_HOLDER_MAX];  /* the client that holds the write lease, or "" */
 };
 
