@@ -3,8 +3,9 @@
  * io/io.h. What it promises is in store/README.md; the format in format/FORMAT.md.
  *
  * The store starts no thread. Background work is done by store_step; threads around it call that in
- * production (server/volume), and a test calls it in an order that a seed decides. Whatever an operation needs and the
- * background has not done yet, the operation does itself: no call waits for a step that nobody runs.
+ * production (server/volume), and a test calls it in an order that a seed decides. Whatever an
+ * operation needs and the background has not done yet, the operation does itself: no call waits for
+ * a step that nobody runs.
  *
  * Errors: 0 or -errno, with a line in varve_error() set where the problem was found.
  *   -EIO     damage, or the store is failed (store_failed)
@@ -12,8 +13,8 @@
  *   -ENOMEM  that call failed, the store goes on
  *   -EINVAL  past the end (-ENOSPC for writes), -EPERM frozen, -ENOENT no such image
  *
- * Threads: all functions but open and close may be called from any thread at once. Locking: one mutex,
- * held across no I/O, and range locks of an image; see store/README.md for their order.
+ * Threads: all functions but open and close may be called from any thread at once. Locking: one
+ * mutex, held across no I/O, and range locks of an image; see store/README.md for their order.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -28,8 +29,8 @@ struct store;
 struct store_image; /* an open image */
 
 struct store_geometry {
-    uint64_t limit;      /* bytes the extents may grow to; at least STORE_LIMIT_MIN */
-    uint64_t journal;    /* bytes, a multiple of 4096, at least STORE_JOURNAL_MIN */
+    uint64_t limit;       /* bytes the extents may grow to; at least STORE_LIMIT_MIN */
+    uint64_t journal;     /* bytes, a multiple of 4096, at least STORE_JOURNAL_MIN */
     uint8_t identity[16]; /* all zero: drawn with io random */
 };
 
@@ -37,11 +38,12 @@ struct store_geometry {
 #define STORE_JOURNAL_MIN ((uint64_t)256 << 10)
 
 struct store_options {
-    uint64_t cache_bytes;   /* map pages and counts; 0: 128 MiB */
-    unsigned extent_slots;  /* open extents of 1 MiB each; 0: 16 */
-    uint64_t dirty_bytes;   /* a checkpoint starts when this much is dirty; 0: cache_bytes / 2 */
-    uint64_t inline_bytes;  /* at most this much data travels inside a journal batch; UINT64_MAX: default 64 KiB; 0: none */
-    bool read_only;         /* replays in memory, writes nothing */
+    uint64_t cache_bytes;  /* map pages and counts; 0: 128 MiB */
+    unsigned extent_slots; /* open extents of 1 MiB each; 0: 16 */
+    uint64_t dirty_bytes;  /* a checkpoint starts when this much is dirty; 0: cache_bytes / 2 */
+    uint64_t inline_bytes; /* at most this much data travels inside a journal batch; UINT64_MAX:
+                              default 64 KiB; 0: none */
+    bool read_only;        /* replays in memory, writes nothing */
 };
 
 /* Makes an empty store on files that exist: superblocks, tables and an empty journal, synced. */
@@ -53,7 +55,8 @@ int store_open(struct io *io, const struct store_options *options, struct store 
 /* Flush, checkpoint, and a mark that the stop was clean. Afterwards only store_close is legal. */
 int store_shutdown(struct store *store);
 
-/* Frees the memory and writes nothing: without store_shutdown before, this is a crash. Takes NULL. */
+/* Frees the memory and writes nothing: without store_shutdown before, this is a crash. Takes NULL.
+ */
 void store_close(struct store *store);
 
 /* True after a failed sync or journal or superblock write: no write or flush succeeds any more. */
@@ -74,14 +77,15 @@ struct store_image_info {
     uint64_t mapped; /* bytes mapped, shared or not */
     uint64_t parent; /* the image it was cloned from, or 0 */
     unsigned flags;
-    char label[STORE_LABEL_MAX + 1]; /* what the image was called, from which names can be rebuilt */
+    char
+        label[STORE_LABEL_MAX + 1]; /* what the image was called, from which names can be rebuilt */
 };
 
 int store_image_create(struct store *store, uint64_t size, unsigned flags, const char *label,
                        uint64_t *ret_image);
 
-/* A clone of each source, all at one point in time. With STORE_IMAGE_FROZEN it is a snapshot. Costs the same
- * whatever the images hold. */
+/* A clone of each source, all at one point in time. With STORE_IMAGE_FROZEN it is a snapshot. Costs
+ * the same whatever the images hold. */
 struct store_clone {
     uint64_t source;
     unsigned flags;
@@ -90,7 +94,8 @@ struct store_clone {
 };
 int store_image_clone(struct store *store, struct store_clone *clones, size_t count);
 
-/* Gone at once; what it alone referred to is reclaimed in the background. -EBUSY while it is open. */
+/* Gone at once; what it alone referred to is reclaimed in the background. -EBUSY while it is open.
+ */
 int store_image_delete(struct store *store, uint64_t image);
 
 /* Shrinking drops what lies past the new end. */
@@ -122,14 +127,16 @@ int store_write(struct store *store, struct store_image *image, const void *buff
 int store_zero(struct store *store, struct store_image *image, uint64_t length, uint64_t offset,
                unsigned flags);
 /* Reads into the page cache below what the range maps. */
-int store_prefetch(struct store *store, struct store_image *image, uint64_t length, uint64_t offset);
+int store_prefetch(struct store *store, struct store_image *image, uint64_t length,
+                   uint64_t offset);
 int store_flush(struct store *store);
 
 struct store_extent {
     uint64_t offset, length; /* bytes, cut to the range asked for */
     bool hole;
 };
-/* Returns how many (1 to max), covering the range from its start without a gap; -errno on failure. */
+/* Returns how many (1 to max), covering the range from its start without a gap; -errno on failure.
+ */
 int store_extents(struct store *store, struct store_image *image, uint64_t length, uint64_t offset,
                   struct store_extent *ret_extents, unsigned max);
 
@@ -144,11 +151,12 @@ enum store_work {
     STORE_WORKS
 };
 
-/* Does one bounded piece of that work. Returns 1 when it did something and there may be more, 0 when there is
- * nothing to do, -errno on failure. */
+/* Does one bounded piece of that work. Returns 1 when it did something and there may be more, 0
+ * when there is nothing to do, -errno on failure. */
 int store_step(struct store *store, enum store_work work);
 
-/* Waits until there may be work of that kind, or `nanoseconds` passed. Only for threads around the store. */
+/* Waits until there may be work of that kind, or `nanoseconds` passed. Only for threads around the
+ * store. */
 void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds);
 void store_wake_all(struct store *store);
 
@@ -160,8 +168,8 @@ int store_settle(struct store *store);
 /* --- looking at it --------------------------------------------------------------------------- */
 
 struct store_stats {
-    uint64_t limit_bytes, file_bytes, logical_bytes, mapped_bytes, used_bytes, free_bytes, held_bytes,
-        reserve_bytes, metadata_bytes;
+    uint64_t limit_bytes, file_bytes, logical_bytes, mapped_bytes, used_bytes, free_bytes,
+        held_bytes, reserve_bytes, metadata_bytes;
     uint64_t reads, read_bytes, writes, write_bytes, flushes, zeroes, zero_bytes;
     uint64_t device_write_bytes, journal_bytes, journal_used_bytes, commits, checkpoints;
     uint64_t checkpoint_time; /* io now() of the last one */
@@ -175,9 +183,9 @@ struct store_check_result {
     uint64_t images, map_pages, data_blocks, problems;
 };
 typedef void (*store_check_report)(void *opaque, const char *line);
-/* The independent recount: walks everything the newest checkpoint reaches, from the device, with code that shares nothing
- * with the counting, and compares. Takes a checkpoint first unless the store is read-only; then it
- * walks what recovery made in memory. */
+/* The independent recount: walks everything the newest checkpoint reaches, from the device, with
+ * code that shares nothing with the counting, and compares. Takes a checkpoint first unless the
+ * store is read-only; then it walks what recovery made in memory. */
 int store_check(struct store *store, unsigned flags, store_check_report report, void *opaque,
                 struct store_check_result *ret_result);
 
