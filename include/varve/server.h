@@ -57,10 +57,6 @@ int varve_close(struct varve *varve);
 typedef void (*varve_note_visit)(void *opaque, const char *line);
 void varve_notes(struct varve *varve, varve_note_visit visit, void *opaque);
 
-/* Who asks, on this thread from now on: the name of a user, for the history that the catalog keeps.
- * Copied, and cut at 127 bytes. NULL or never called: the user this process runs as. */
-void varve_set_actor(const char *who);
-
 /* Makes everything answered so far durable, on all exports. */
 int varve_sync(struct varve *varve);
 
