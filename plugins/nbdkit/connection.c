@@ -1,0 +1,139 @@
+#include "connection.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <varve/error.h>
+
+#include "client.h"
+#include "complaint.h"
+#include "plugin.h"
+
+enum { REF_SHOWN = 80 };
+
+struct connection {
+    struct varve_export *export;
+    struct client client;
+    /* What the client is called when leases are compared: its name, with a number where two
+     * clients have one name. */
+    char holder[CLIENT_NAME + 16];
+    char ref[REF_SHOWN]; /* what it asked for, escaped and cut, for the log */
+    struct connection *previous, *next;
+};
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct connection *first;
+static uint64_t namesakes; /* numbers given out so far */
+
+/* Connections of one client get one holder, those of two clients never do, even when both have one
+ * name: a process that ended and left a connection open may have passed its number on. */
+static void choose_holder_locked(struct connection *connection)
+{
+    bool taken = false;
+
+    for (const struct connection *other = first; other; other = other->next) {
+        if (client_equal(&other->client, &connection->client)) {
+            memcpy(connection->holder, other->holder, sizeof connection->holder);
+            return;
+        }
+        taken = taken || strcmp(other->client.name, connection->client.name) == 0;
+    }
+    if (taken || connection->client.kind == CLIENT_LONE) {
+        snprintf(connection->holder, sizeof connection->holder, "%s #%" PRIu64,
+                 connection->client.name, ++namesakes);
+    } else {
+        snprintf(connection->holder, sizeof connection->holder, "%s", connection->client.name);
+    }
+}
+
+static void list_add(struct connection *connection)
+{
+    pthread_mutex_lock(&list_lock);
+    choose_holder_locked(connection);
+    connection->next = first;
+    if (first) {
+        first->previous = connection;
+    }
+    first = connection;
+    pthread_mutex_unlock(&list_lock);
+}
+
+static void list_remove(struct connection *connection)
+{
+    pthread_mutex_lock(&list_lock);
+    if (connection->next) {
+        connection->next->previous = connection->previous;
+    }
+    if (connection->previous) {
+        connection->previous->next = connection->next;
+    } else {
+        first = connection->next;
+    }
+    pthread_mutex_unlock(&list_lock);
+}
+
+void *connection_open(int read_only)
+{
+    const char *ref = nbdkit_export_name();
+    struct connection *connection;
+    int error;
+
+    if (!ref) {
+        return NULL;
+    }
+    connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        complain("no memory for a connection");
+        refuse(-ENOMEM);
+        return NULL;
+    }
+    escape_line(ref, connection->ref, sizeof connection->ref);
+    client_identify(&connection->client);
+    list_add(connection);
+    varve_error_clear();
+    error = varve_export_open(plugin_store(), ref, connection->holder, read_only != 0,
+                              &connection->export);
+    if (error) {
+        complain("%s asked for export '%s': %s", connection->holder, connection->ref,
+                 *varve_error() ? varve_error() : strerror(-error));
+        connection_close(connection);
+        refuse(error);
+        return NULL;
+    }
+    return connection;
+}
+
+void connection_close(void *handle)
+{
+    struct connection *connection = handle;
+
+    varve_export_close(connection->export);
+    list_remove(connection);
+    free(connection);
+}
+
+void connection_close_all(void)
+{
+    while (first) {
+        connection_close(first);
+    }
+}
+
+struct varve_export *connection_export(const struct connection *connection)
+{
+    return connection->export;
+}
+
+int connection_refuse(const struct connection *connection, int error, const char *request,
+                      uint64_t length, uint64_t offset)
+{
+    complain("export '%s', %s: %s of %" PRIu64 " bytes at %" PRIu64 ": %s", connection->ref,
+             connection->holder, request, length, offset,
+             *varve_error() ? varve_error() : strerror(-error));
+    return refuse(error);
+}

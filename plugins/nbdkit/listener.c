@@ -1,0 +1,133 @@
+#include "listener.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* nbdkit takes at most this many by socket activation, and makes fewer by itself */
+enum { LISTENERS_MAX = 16 };
+
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage storage;
+    };
+    socklen_t length;
+};
+
+static struct address listeners[LISTENERS_MAX];
+static unsigned listener_count;
+
+/* Calls `visit` with each descriptor of the process that is a stream socket with an address. */
+static void visit_sockets(void (*visit)(int fd, bool listening, const struct address *own, int how),
+                          int how)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    while (folder && (entry = readdir(folder))) {
+        int fd = atoi(entry->d_name), listening, type;
+        struct address own = {.length = sizeof own.storage};
+        socklen_t size = sizeof type;
+
+        if (entry->d_name[0] == '.' || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == -1 ||
+            type != SOCK_STREAM) {
+            continue;
+        }
+        size = sizeof listening;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
+            getsockname(fd, &own.any, &own.length) == 0) {
+            visit(fd, listening != 0, &own, how);
+        }
+    }
+    if (folder) {
+        closedir(folder);
+    }
+}
+
+static void note_listener(int fd, bool listening, const struct address *own, int how)
+{
+    (void)fd;
+    (void)how;
+    if (listening && listener_count < LISTENERS_MAX) {
+        listeners[listener_count++] = *own;
+    }
+}
+
+unsigned listener_find(void)
+{
+    listener_count = 0;
+    visit_sockets(note_listener, 0);
+    return listener_count;
+}
+
+/* A TCP socket that listens on all addresses accepts connections whose own address is one of them:
+ * then only the port says that they belong together. */
+static bool came_through(const struct address *own, const struct address *listener)
+{
+    if (own->any.sa_family != listener->any.sa_family) {
+        return false;
+    }
+    switch (own->any.sa_family) {
+    case AF_INET:
+        return own->v4.sin_port == listener->v4.sin_port;
+    case AF_INET6:
+        return own->v6.sin6_port == listener->v6.sin6_port;
+    default:
+        return own->length == listener->length &&
+               memcmp(&own->any, &listener->any, own->length) == 0;
+    }
+}
+
+static void cut(int fd, bool listening, const struct address *own, int how)
+{
+    for (unsigned i = 0; i < listener_count && !listening; i++) {
+        if (came_through(own, &listeners[i])) {
+            /* A descriptor that was closed and given to something else meanwhile is at worst
+             * a connection to the control door, which ends now as well. */
+            shutdown(fd, how);
+            return;
+        }
+    }
+}
+
+void listener_cut_connections(int how)
+{
+    visit_sockets(cut, how);
+}
+
+const char *listener_name(unsigned number, char name[LISTENER_NAME])
+{
+    const struct address *listener = &listeners[number];
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    if (number >= listener_count) {
+        return NULL;
+    }
+    switch (listener->any.sa_family) {
+    case AF_UNIX:
+        snprintf(name, LISTENER_NAME, "unix:%s", listener->un.sun_path);
+        break;
+    case AF_INET:
+        inet_ntop(AF_INET, &listener->v4.sin_addr, host, sizeof host);
+        snprintf(name, LISTENER_NAME, "tcp %s:%u", host, ntohs(listener->v4.sin_port));
+        break;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &listener->v6.sin6_addr, host, sizeof host);
+        snprintf(name, LISTENER_NAME, "tcp [%s]:%u", host, ntohs(listener->v6.sin6_port));
+        break;
+    default:
+        snprintf(name, LISTENER_NAME, "a socket of family %u", listener->any.sa_family);
+        break;
+    }
+    return name;
+}

@@ -1,0 +1,25 @@
+/*
+ * The sockets that nbdkit listens on. It tells a plugin nothing of them, and nothing of the sockets
+ * of the connections either; so they are found among the open descriptors of the process: what
+ * listens when .after_fork begins (before the control door opens) is nbdkit's, and a connected
+ * socket whose own address is that of a listener came in through it.
+ *
+ * Threads: listener_find first, then any.
+ */
+#ifndef NBDKIT_PLUGIN_LISTENER_H
+#define NBDKIT_PLUGIN_LISTENER_H
+
+#include <stddef.h>
+
+/* Finds the listening sockets. Returns how many there are. */
+unsigned listener_find(void);
+
+/* "unix:/run/nbd.sock", "tcp 127.0.0.1:10809"; NULL when there are fewer. */
+enum { LISTENER_NAME = 160 };
+const char *listener_name(unsigned number, char name[LISTENER_NAME]);
+
+/* Shuts all connections down that came in through the listeners. `how` as for shutdown(2): SHUT_RD
+ * lets the requests in progress end and be answered. */
+void listener_cut_connections(int how);
+
+#endif

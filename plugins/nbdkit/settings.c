@@ -1,0 +1,116 @@
+#include "settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "plugin.h"
+
+const char settings_help[] =
+    "store=DIR            (required) The store: a directory that `varve init` made.\n"
+    "cache=SIZE           Memory for map pages, default 128M.\n"
+    "direct=true|false    Write full extents past the page cache, default false.\n"
+    "control=PATH|no      The socket of the control door, default DIR/control.sock.\n"
+    "socket=PATH          A Unix socket to remove when the server ends.\n"
+    "announce=true|false  Print a line on standard output when ready, default false.";
+
+/* nbdkit goes to "/" when it forks, so that relative paths have to end here. */
+static int set_path(char **path, const char *key, const char *value)
+{
+    char *absolute;
+
+    if (value[0] == '\0') {
+        nbdkit_error("%s= is empty: name a path", key);
+        return -1;
+    }
+    absolute = nbdkit_absolute_path(value);
+    if (!absolute) {
+        return -1;
+    }
+    free(*path);
+    *path = absolute;
+    return 0;
+}
+
+static int set_switch(bool *on, const char *value)
+{
+    int parsed = nbdkit_parse_bool(value);
+
+    if (parsed == -1) {
+        return -1;
+    }
+    *on = parsed == 1;
+    return 0;
+}
+
+static int set_cache(struct settings *settings, const char *value)
+{
+    int64_t bytes = nbdkit_parse_size(value);
+
+    if (bytes == -1) {
+        return -1;
+    }
+    settings->tuning.cache_bytes = (uint64_t)bytes;
+    return 0;
+}
+
+static int set_control(struct settings *settings, const char *value)
+{
+    settings->control = strcmp(value, "no") != 0;
+    return settings->control ? set_path(&settings->control_path, "control", value) : 0;
+}
+
+int settings_set(struct settings *settings, const char *key, const char *value)
+{
+    if (strcmp(key, "store") == 0) {
+        return set_path(&settings->store, key, value);
+    }
+    if (strcmp(key, "cache") == 0) {
+        return set_cache(settings, value);
+    }
+    if (strcmp(key, "direct") == 0) {
+        return set_switch(&settings->tuning.direct_io, value);
+    }
+    if (strcmp(key, "control") == 0) {
+        return set_control(settings, value);
+    }
+    if (strcmp(key, "socket") == 0) {
+        return set_path(&settings->socket, key, value);
+    }
+    if (strcmp(key, "announce") == 0) {
+        return set_switch(&settings->announce, value);
+    }
+    nbdkit_error("unknown parameter '%s'; the varve plugin knows store, cache, direct, control, "
+                 "socket and announce",
+                 key);
+    return -1;
+}
+
+int settings_complete(const struct settings *settings)
+{
+    struct stat status;
+
+    if (!settings->store) {
+        nbdkit_error("no store was named: add store=DIR, a directory that `varve init` made");
+        return -1;
+    }
+    if (stat(settings->store, &status) == -1) {
+        nbdkit_error("cannot open store '%s': %s", settings->store, strerror(errno));
+        return -1;
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        nbdkit_error("store '%s' is not a directory; `varve init DIR` makes a store",
+                     settings->store);
+        return -1;
+    }
+    return 0;
+}
+
+void settings_free(struct settings *settings)
+{
+    free(settings->store);
+    free(settings->control_path);
+    free(settings->socket);
+    *settings = (struct settings){0};
+}
