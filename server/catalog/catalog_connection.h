@@ -1,0 +1,73 @@
+/*
+ * The inside of the catalog: the connection, and the few steps each statement goes through. Only
+ * for the files of this folder.
+ *
+ * A function that reads or changes looks like this:
+ *
+ *     catalog_lock(catalog);
+ *     r = catalog_begin(catalog);              changes only
+ *     if (r == 0)
+ *         r = catalog_prepare(catalog, "...?1...?2...", &statement);
+ *     ... bind, step, finalize ...
+ *     r = catalog_end(catalog, r);             commits when r is 0, else rolls back
+ *     catalog_unlock(catalog);
+ *
+ * Values reach SQL only as bound parameters.
+ */
+#ifndef CATALOG_CATALOG_CONNECTION_H
+#define CATALOG_CATALOG_CONNECTION_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catalog/catalog.h"
+
+struct catalog {
+    sqlite3 *db;
+    pthread_mutex_t lock; /* one statement or transaction at a time */
+    bool in_memory;       /* nothing reaches a file */
+    bool failed;          /* a sync failed: what is on disk is not known until the next open */
+    char *path;           /* for messages: the file, also when it was read into memory */
+};
+
+void catalog_lock(struct catalog *catalog);
+void catalog_unlock(struct catalog *catalog);
+
+/* Sets the line for what SQLite just said, and returns -errno. `doing` completes "cannot ...". */
+int catalog_fail(struct catalog *catalog, int code, const char *doing);
+
+int catalog_begin_locked(struct catalog *catalog);
+/* `result` is what the transaction came to: 0 commits, anything else rolls back and is returned. */
+int catalog_end_locked(struct catalog *catalog, int result);
+
+/* *ret_statement is NULL on failure; catalog_finish takes that. */
+int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement);
+int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place,
+                      const char *text);
+int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place,
+                        int64_t number);
+/* 1: a row is there; 0: done; -errno. A broken constraint is -EEXIST, with no line. */
+int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement);
+/* Runs a statement that returns no rows, and finalizes it in any case. */
+int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement);
+/* A plain statement of ours, without values. */
+int catalog_execute_locked(struct catalog *catalog, const char *sql);
+
+/* Copies a column's text, "" for none; -EIO when it does not fit: no row of ours is that long. */
+int catalog_column_text(struct catalog *catalog, sqlite3_stmt *statement, int column, char *text,
+                        size_t size);
+
+/* Brings a fresh or older file to this program's schema; refuses a later one or another
+ * application's. */
+int catalog_schema_upgrade_locked(struct catalog *catalog);
+
+int catalog_history_insert_locked(struct catalog *catalog, const char *kind, const char *object,
+                                  const struct catalog_change *change);
+
+/* Reads the file, with what a crash left to roll back rolled back, into memory that belongs to
+ * SQLite, and touches nothing in its directory. */
+int catalog_read_image(const char *path, unsigned char **ret_bytes, int64_t *ret_size);
+
+#endif

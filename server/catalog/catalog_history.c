@@ -1,0 +1,128 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "catalog/catalog_connection.h"
+
+/* Cut to what a reader takes back, at the border of a character. */
+static void copy_cut(char *to, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+
+    if (text[length] != '\0')
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    memcpy(to, text, length);
+    to[length] = '\0';
+}
+
+int catalog_history_insert_locked(struct catalog *catalog, const char *kind, const char *object,
+                                  const struct catalog_change *change)
+{
+    char who[CATALOG_WHO_MAX + 1], what[CATALOG_WHAT_MAX + 1];
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog,
+                                   "INSERT INTO history (time, who, kind, object, what) "
+                                   "VALUES (?1, ?2, ?3, ?4, ?5)",
+                                   &statement);
+
+    copy_cut(who, sizeof who, change->who);
+    copy_cut(what, sizeof what, change->what);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 1, (int64_t)time(NULL));
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 2, who);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 3, kind);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 4, object);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 5, what);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int catalog_history_append(struct catalog *catalog, const char *kind, const char *object,
+                           const struct catalog_change *change, int64_t *ret_number)
+{
+    int64_t number = 0;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+        number = sqlite3_last_insert_rowid(catalog->db);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    if (r == 0 && ret_number != NULL)
+        *ret_number = number;
+    return r;
+}
+
+int catalog_history_withdraw(struct catalog *catalog, int64_t number)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_prepare_locked(catalog, "DELETE FROM history WHERE number = ?1", &statement);
+        if (r == 0)
+            r = catalog_bind_number(catalog, statement, 1, number);
+        if (r == 0)
+            r = catalog_run_locked(catalog, statement);
+        else
+            sqlite3_finalize(statement);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int read_event(struct catalog *catalog, sqlite3_stmt *statement, struct catalog_event *event)
+{
+    int r;
+
+    event->number = sqlite3_column_int64(statement, 0);
+    event->time = sqlite3_column_int64(statement, 1);
+    r = catalog_column_text(catalog, statement, 2, event->who, sizeof event->who);
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 3, event->kind, sizeof event->kind);
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 4, event->object, sizeof event->object);
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 5, event->what, sizeof event->what);
+    return r;
+}
+
+int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_event *ret_event)
+{
+    struct catalog_event event;
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog,
+                               "SELECT number, time, who, kind, object, what FROM history "
+                               "WHERE number > ?1 ORDER BY number LIMIT 1",
+                               &statement);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 1, after);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 1)
+        r = read_event(catalog, statement, &event);
+    else if (r == 0)
+        r = -ENOENT;
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    if (r == 0)
+        *ret_event = event;
+    return r;
+}

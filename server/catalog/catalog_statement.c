@@ -1,0 +1,178 @@
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+
+void catalog_lock(struct catalog *catalog)
+{
+    int r = pthread_mutex_lock(&catalog->lock);
+
+    assert(r == 0);
+}
+
+void catalog_unlock(struct catalog *catalog)
+{
+    int r = pthread_mutex_unlock(&catalog->lock);
+
+    assert(r == 0);
+}
+
+static int errno_of(struct catalog *catalog, int code)
+{
+    int system_errno = sqlite3_system_errno(catalog->db);
+
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return ENOMEM;
+    case SQLITE_FULL:
+        return ENOSPC;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        if (system_errno == ENOSPC || system_errno == EDQUOT)
+            return ENOSPC;
+        return system_errno == ENOMEM ? ENOMEM : EIO;
+    default:
+        return EIO;
+    }
+}
+
+/* What to do about it; each completes the sentence with the cause before it. */
+static const char *advice_for(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return "; move the file away (keep it) and open the store again: the names of volumes are "
+               "then rebuilt from the store";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "; another program has the file open: close it";
+    case SQLITE_FULL:
+        return "; free space on the file system that holds it";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+        return "; look at the permissions of the file and its directory, and whether its file "
+               "system is mounted read-only";
+    default:
+        return "";
+    }
+}
+
+int catalog_fail(struct catalog *catalog, int code, const char *doing)
+{
+    int errnum = errno_of(catalog, code);
+    int system_errno = sqlite3_system_errno(catalog->db);
+    bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+
+    /* The page cache may drop what it could not write, and tell only once. */
+    if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+        catalog->failed = true;
+    return varve_fail(errnum, "cannot %s in catalog '%s': %s%s%s%s", doing, catalog->path,
+                      sqlite3_errmsg(catalog->db), io && system_errno != 0 ? ": " : "",
+                      io && system_errno != 0 ? strerror(system_errno) : "", advice_for(code));
+}
+
+int catalog_execute_locked(struct catalog *catalog, const char *sql)
+{
+    int code = sqlite3_exec(catalog->db, sql, NULL, NULL, NULL);
+
+    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, sql);
+}
+
+int catalog_begin_locked(struct catalog *catalog)
+{
+    int code;
+
+    if (catalog->failed)
+        return varve_fail(EIO,
+                          "catalog '%s' takes no changes, because a sync of it failed; look at the "
+                          "disk, then stop and start the server",
+                          catalog->path);
+    code = sqlite3_exec(catalog->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "begin a change");
+}
+
+int catalog_end_locked(struct catalog *catalog, int result)
+{
+    int code;
+
+    if (result == 0) {
+        code = sqlite3_exec(catalog->db, "COMMIT", NULL, NULL, NULL);
+        if (code == SQLITE_OK)
+            return 0;
+        result = catalog_fail(catalog, code, "commit a change");
+    }
+    /* SQLite has rolled back by itself after some errors. A rollback that fails leaves its journal
+     * in place, which the next use of the file rolls back. */
+    if (!sqlite3_get_autocommit(catalog->db))
+        (void)sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+    return result;
+}
+
+int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement)
+{
+    int code = sqlite3_prepare_v2(catalog->db, sql, -1, ret_statement, NULL);
+
+    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "prepare a statement");
+}
+
+int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place, const char *text)
+{
+    int code = sqlite3_bind_text(statement, place, text, -1, SQLITE_STATIC);
+
+    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "bind a text");
+}
+
+int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place, int64_t number)
+{
+    int code = sqlite3_bind_int64(statement, place, number);
+
+    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "bind a number");
+}
+
+int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+
+    if (code == SQLITE_ROW)
+        return 1;
+    if (code == SQLITE_DONE)
+        return 0;
+    if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY)
+        return -EEXIST;
+    return catalog_fail(catalog, code, sqlite3_stmt_readonly(statement) ? "read" : "change a row");
+}
+
+int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement)
+{
+    int r = catalog_step_locked(catalog, statement);
+
+    assert(r <= 0);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int catalog_column_text(struct catalog *catalog, sqlite3_stmt *statement, int column, char *text,
+                        size_t size)
+{
+    const unsigned char *value = sqlite3_column_text(statement, column);
+    size_t length = (size_t)sqlite3_column_bytes(statement, column);
+
+    if (value == NULL) {
+        if (sqlite3_errcode(catalog->db) == SQLITE_NOMEM)
+            return catalog_fail(catalog, SQLITE_NOMEM, "read a text");
+        value = (const unsigned char *)"";
+        length = 0;
+    }
+    if (length >= size)
+        return varve_fail(EIO,
+                          "catalog '%s' is damaged: a text of %zu bytes where at most %zu are "
+                          "written%s",
+                          catalog->path, length, size - 1, advice_for(SQLITE_CORRUPT));
+    memcpy(text, value, length);
+    text[length] = '\0';
+    return 0;
+}

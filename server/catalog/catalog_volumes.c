@@ -1,0 +1,215 @@
+#include <errno.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+
+static const char kind[] = "volume";
+
+static int insert_row(struct catalog *catalog, const struct catalog_volume *volume)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog,
+                                   "INSERT INTO volume (name, image, created, shared, reserved) "
+                                   "VALUES (?1, ?2, ?3, ?4, ?5)",
+                                   &statement);
+
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, volume->name);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, (int64_t)volume->image);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 3, volume->created);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 4, volume->shared);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 5, volume->reserved);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int catalog_volume_insert(struct catalog *catalog, const struct catalog_volume *volume,
+                          const struct catalog_change *change)
+{
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = insert_row(catalog, volume);
+        if (r == 0)
+            r = catalog_history_insert_locked(catalog, kind, volume->name, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    if (r == -EEXIST)
+        return varve_fail(EEXIST,
+                          "volume '%s' exists already (or image %llu has another name); choose "
+                          "another name",
+                          volume->name, (unsigned long long)volume->image);
+    return r;
+}
+
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
+                    struct catalog_volume *ret_volume)
+{
+    struct catalog_volume volume;
+    int r = catalog_column_text(catalog, statement, 0, volume.name, sizeof volume.name);
+
+    if (r != 0)
+        return r;
+    volume.image = (uint64_t)sqlite3_column_int64(statement, 1);
+    volume.created = sqlite3_column_int64(statement, 2);
+    volume.shared = sqlite3_column_int64(statement, 3) != 0;
+    volume.reserved = sqlite3_column_int64(statement, 4) != 0;
+    *ret_volume = volume;
+    return 0;
+}
+
+/* One row by a statement with one text; -ENOENT, with no line, when there is none. */
+static int find_row(struct catalog *catalog, const char *sql, const char *text,
+                    struct catalog_volume *ret_volume)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog, sql, &statement);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, text);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 1)
+        r = read_row(catalog, statement, ret_volume);
+    else if (r == 0)
+        r = -ENOENT;
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int no_such_volume(const char *name)
+{
+    return varve_fail(ENOENT, "there is no volume '%s'; 'varve volumes list' shows what there is",
+                      name);
+}
+
+int catalog_volume_find(struct catalog *catalog, const char *name,
+                        struct catalog_volume *ret_volume)
+{
+    int r = find_row(catalog,
+                     "SELECT name, image, created, shared, reserved FROM volume WHERE name = ?1",
+                     name, ret_volume);
+
+    return r == -ENOENT ? no_such_volume(name) : r;
+}
+
+int catalog_volume_next(struct catalog *catalog, const char *after,
+                        struct catalog_volume *ret_volume)
+{
+    return find_row(catalog,
+                    "SELECT name, image, created, shared, reserved FROM volume WHERE name > ?1 "
+                    "ORDER BY name LIMIT 1",
+                    after, ret_volume);
+}
+
+/* One change of the row that `name` (as ?1) names, with its event booked to `object`. The caller
+ * binds the rest. */
+static int change_row_locked(struct catalog *catalog, sqlite3_stmt *statement, const char *name,
+                             const char *object, const struct catalog_change *change)
+{
+    int r = catalog_bind_text(catalog, statement, 1, name);
+
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 0 && sqlite3_changes(catalog->db) == 0)
+        r = no_such_volume(name);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    return r;
+}
+
+int catalog_volume_rename(struct catalog *catalog, const char *name, const char *new_name,
+                          const struct catalog_change *change)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_prepare_locked(catalog, "UPDATE volume SET name = ?2 WHERE name = ?1",
+                                   &statement);
+        if (r == 0)
+            r = catalog_bind_text(catalog, statement, 2, new_name);
+        if (r == 0)
+            r = change_row_locked(catalog, statement, name, new_name, change);
+        sqlite3_finalize(statement);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    if (r == -EEXIST)
+        return varve_fail(EEXIST, "volume '%s' exists already; choose another name", new_name);
+    return r;
+}
+
+int catalog_volume_set_shared(struct catalog *catalog, const char *name, bool shared,
+                              const struct catalog_change *change)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_prepare_locked(catalog, "UPDATE volume SET shared = ?2 WHERE name = ?1",
+                                   &statement);
+        if (r == 0)
+            r = catalog_bind_number(catalog, statement, 2, shared);
+        if (r == 0)
+            r = change_row_locked(catalog, statement, name, name, change);
+        sqlite3_finalize(statement);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
+
+int catalog_volume_delete(struct catalog *catalog, const char *name,
+                          const struct catalog_change *change)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_prepare_locked(catalog, "DELETE FROM volume WHERE name = ?1", &statement);
+        if (r == 0)
+            r = change_row_locked(catalog, statement, name, name, change);
+        sqlite3_finalize(statement);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
+
+int catalog_image_is_named(struct catalog *catalog, uint64_t image, bool *ret_named)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog, "SELECT 1 FROM named_image WHERE image = ?1", &statement);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 1, (int64_t)image);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    if (r < 0)
+        return r;
+    *ret_named = r == 1;
+    return 0;
+}
