@@ -22,4 +22,7 @@ void varve_error_clear(void);
  * reads well. errnum is positive. */
 int varve_fail(int errnum, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for want of memory: sets "no memory for <what>" and returns -ENOMEM. */
+int varve_no_memory(const char *what);
+
 #endif

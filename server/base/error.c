@@ -26,3 +26,8 @@ int varve_fail(int errnum, const char *format, ...)
     va_end(args);
     return -errnum;
 }
+
+int varve_no_memory(const char *what)
+{
+    return varve_fail(ENOMEM, "no memory for %s", what);
+}

@@ -76,8 +76,11 @@ const char *journal_batch_decode(const uint8_t *first_block, uint64_t blocks_lef
         .record_bytes = le32_load(first_block + AT_RECORD_BYTES),
         .inline_blocks = le32_load(first_block + AT_INLINE_BLOCKS),
     };
-    if (batch.record_bytes % 8 != 0 ||
-        journal_batch_blocks(batch.record_bytes, batch.inline_blocks) > blocks_left) {
+    if (batch.record_bytes % 8 != 0 || batch.record_bytes > JOURNAL_BATCH_BYTES_MAX ||
+        batch.inline_blocks > JOURNAL_BATCH_BYTES_MAX >> BLOCK_SHIFT) {
+        return "has an impossible length";
+    }
+    if (journal_batch_blocks(batch.record_bytes, batch.inline_blocks) > blocks_left) {
         return "does not fit into the journal";
     }
     *ret_batch = batch;

@@ -14,6 +14,9 @@
 
 enum { JOURNAL_BATCH_HEADER_BYTES = 96 };
 
+/* At most this much of records, and as much again of data, in one batch. */
+#define JOURNAL_BATCH_BYTES_MAX ((uint32_t)64 << 20)
+
 struct journal_batch {
     uint64_t seq;         /* one more than the batch before */
     uint64_t session;     /* the open that wrote it */
