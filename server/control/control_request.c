@@ -1,0 +1,100 @@
+/* One request from its text to its answer's text. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <varve/control.h>
+#include <varve/error.h>
+#include <varve/server.h>
+
+#include "control/request.h"
+
+static unsigned status_of(int errnum)
+{
+    static const struct {
+        int errnum;
+        unsigned status;
+    } statuses[] = {
+        {ENOENT, 404}, {ENOSYS, 405},   {EEXIST, 409},       {EBUSY, 409},   {EPERM, 403},
+        {EACCES, 403}, {EROFS, 403},    {EINVAL, 400},       {ERANGE, 400},  {EOVERFLOW, 400},
+        {E2BIG, 413},  {EMSGSIZE, 413}, {ENAMETOOLONG, 400}, {ENOTSUP, 501}, {ENOSPC, 507},
+        {ENOMEM, 503}, {EAGAIN, 503},
+    };
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+        if (statuses[i].errnum == errnum)
+            return statuses[i].status;
+    return 500;
+}
+
+static json_t *refusal(int errnum)
+{
+    const char *name = strerrorname_np(errnum);
+    const char *line = varve_error();
+    return json_pack("{s{ss so}}", "error", "code", name != NULL ? name : "EIO", "message",
+                     answer_text(line[0] != '\0' ? line : strerror(errnum)));
+}
+
+static int parse_body(const char *body, size_t length, json_t **ret_body)
+{
+    if (length == 0) {
+        *ret_body = NULL;
+        return 0;
+    }
+    if (length > VARVE_CONTROL_BODY_MAX)
+        return varve_fail(EMSGSIZE, "the request's body is longer than %d bytes",
+                          VARVE_CONTROL_BODY_MAX);
+    json_error_t error;
+    json_t *parsed = json_loadb(body, length, JSON_REJECT_DUPLICATES, &error);
+    if (parsed == NULL)
+        return varve_fail(EINVAL, "the request's body is not JSON: %s (byte %d)", error.text,
+                          error.position);
+    *ret_body = parsed;
+    return 0;
+}
+
+/* The request's way: target, row, arguments, answer. */
+static int answer(struct varve *varve, const char *method, const char *target, const char *text,
+                  size_t length, json_t **ret_answer)
+{
+    struct request_target parsed = {NULL, NULL};
+    const struct request_row *row = NULL;
+    json_t *body = NULL, *arguments = NULL;
+    char *name = NULL;
+    int r = request_target_parse(target, &parsed);
+    if (r == 0)
+        r = request_find(method, parsed.path, &row, &name);
+    if (r == 0)
+        r = parse_body(text, length, &body);
+    if (r == 0)
+        r = request_arguments(row, parsed.query, body, &arguments);
+    if (r == 0) {
+        struct call call = {varve, name, arguments};
+        varve_error_clear();
+        r = row->run(&call, ret_answer);
+        if (r == 0 && *ret_answer == NULL)
+            r = varve_fail(ENOMEM, "no memory for the answer");
+    }
+    free(name);
+    json_decref(arguments);
+    json_decref(body);
+    request_target_release(&parsed);
+    return r;
+}
+
+void varve_control_request(struct varve *varve, const char *who, const char *method,
+                           const char *target, const char *body, size_t length,
+                           struct varve_control_answer *ret_answer)
+{
+    varve_error_clear();
+    varve_set_actor(who);
+    json_t *object = NULL;
+    int r = answer(varve, method, target, body, length, &object);
+    ret_answer->status = r == 0 ? 200 : status_of(-r);
+    if (r < 0)
+        object = refusal(-r);
+    ret_answer->text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (ret_answer->text == NULL)
+        ret_answer->status = 503;
+    ret_answer->length = ret_answer->text != NULL ? strlen(ret_answer->text) : 0;
+}

@@ -1,0 +1,91 @@
+/*
+ * Requests as the functions that answer them see them. One noun has one file, control_NOUN.c, with
+ * a table of rows that ends with a row without a method; request_table.c lists the tables. A
+ * further noun is a further file and one line there.
+ *
+ * A row's function runs only after its arguments were checked against the row: required ones are
+ * there, each has its kind, none is unknown. It returns 0 with an object (a new reference) in
+ * *ret_answer, or -errno with varve_error() set and *ret_answer untouched. It leaves *ret_answer
+ * NULL when memory runs out.
+ */
+#ifndef CONTROL_REQUEST_H
+#define CONTROL_REQUEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct varve;
+
+enum parameter_kind {
+    PARAMETER_TEXT,
+    PARAMETER_NUMBER, /* an integer from 0 to 2^63 - 1; sizes are bytes */
+    PARAMETER_FLAG,   /* true or false */
+};
+
+struct parameter {
+    const char *name; /* NULL ends a list */
+    enum parameter_kind kind;
+    bool required;
+};
+
+struct call {
+    struct varve *varve;
+    const char *name;        /* what stands for {name} in the path, decoded; NULL without one */
+    const json_t *arguments; /* object of checked arguments */
+};
+
+struct request_row {
+    const char *method;
+    const char *pattern; /* e.g. "/v1/volumes/{name}/resize" */
+    const char *summary;
+    const struct parameter *parameters; /* or NULL for none */
+    int (*run)(const struct call *call, json_t **ret_answer);
+};
+
+extern const struct request_row control_volumes[];
+extern const struct request_row control_exports[];
+extern const struct request_row control_store[];
+extern const struct request_row control_inspect[];
+
+/* Arguments by name; the default when the caller gave none. */
+const char *call_text(const struct call *call, const char *name);
+uint64_t call_number(const struct call *call, const char *name, uint64_t otherwise);
+bool call_flag(const struct call *call, const char *name, bool otherwise);
+
+/* A JSON string of bytes that nobody checked: what is not UTF-8 is replaced. NULL without memory.
+ */
+json_t *answer_text(const char *text);
+/* The same, and null for "". */
+json_t *answer_text_or_null(const char *text);
+/* RFC 3339 in UTC, of seconds since 1970. */
+json_t *answer_time(int64_t seconds);
+
+/* --- between the files of request_*.c --------------------------------------------------------- */
+
+/* A target taken apart: path, and an object of the query's arguments, all of them text. */
+struct request_target {
+    char *path; /* still percent-encoded */
+    json_t *query;
+};
+/* -EINVAL for what is not a target: bad escapes, no UTF-8, a name twice. */
+int request_target_parse(const char *target, struct request_target *ret_target);
+void request_target_release(struct request_target *target);
+
+/* Decodes `length` bytes of percent-encoded text into new memory; -EINVAL for bad escapes, NUL and
+ * no UTF-8. */
+int request_decode(const char *text, size_t length, char **ret_text);
+
+/* The row for a method and an encoded path, and in *ret_name the decoded {name} (free it) or NULL.
+ * -ENOENT when no row has such a path, -ENOSYS when the path has other methods. */
+int request_find(const char *method, const char *path, const struct request_row **ret_row,
+                 char **ret_name);
+/* What `GET /v1` answers. NULL without memory. */
+json_t *request_list(void);
+
+/* Merges the query's texts and the body's values into one object of checked arguments. `body` may
+ * be NULL. */
+int request_arguments(const struct request_row *row, const json_t *query, const json_t *body,
+                      json_t **ret_arguments);
+
+#endif
