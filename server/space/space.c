@@ -69,8 +69,7 @@ int space_grow(struct space *space, uint64_t supergroups)
         uint64_t room = max_u64(supergroups, old + old / 2 + 8);
         size_t per = LAYOUT_SUPERGROUP_GROUPS * sizeof *space->states;
         struct group_state *states = memory_take(&space->memory, room * per);
-        struct supergroup_state *supers =
-            memory_take(&space->memory, room * sizeof *space->supers);
+        struct supergroup_state *supers = memory_take(&space->memory, room * sizeof *space->supers);
 
         if (states == NULL || supers == NULL) {
             memory_give(&space->memory, states, room * per);
@@ -148,14 +147,14 @@ static void link_newest(struct space *space, struct space_group *group)
     space->newest = group;
 }
 
-/* Frees the least recently used groups that nothing pins. The search is bounded: when the oldest are all pinned, the
- * cache grows for a while. */
+/* Frees the least recently used groups that nothing pins. The search is bounded: when the oldest
+ * are all pinned, the cache grows for a while. */
 static void evict(struct space *space)
 {
     struct space_group *g = space->oldest;
 
-    for (unsigned tries = 0;
-         g != NULL && tries < 64 && space->groups_resident >= space->groups_max; tries++) {
+    for (unsigned tries = 0; g != NULL && tries < 64 && space->groups_resident >= space->groups_max;
+         tries++) {
         struct space_group *newer = g->newer;
 
         if (!g->dirty && !g->frozen && g->unsettled == 0) {

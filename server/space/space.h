@@ -1,7 +1,8 @@
 /*
- * Which blocks are in use: a reference count for each, in groups (format/layout.h), of which those that are
- * needed are in memory. Pure: no I/O; where a group is missing, a function returns SPACE_NEED and the number of
- * the group, the caller reads its count page and calls space_load, and begins again.
+ * Which blocks are in use: a reference count for each, in groups (format/layout.h), of which those
+ * that are needed are in memory. Pure: no I/O; where a group is missing, a function returns
+ * SPACE_NEED and the number of the group, the caller reads its count page and calls space_load, and
+ * begins again.
  *
  * The life of a block:
  *
@@ -59,18 +60,19 @@ struct group_summary space_group_on_disk(const struct space *space, uint64_t gro
 /* Brings a group into memory; harmless when it is there. -ENOMEM. */
 int space_load(struct space *space, uint64_t group, const uint16_t *counts);
 
-/* 0 when the block's count can be read and changed, SPACE_NEED and *ret_group when its group must be loaded,
- * -EINVAL when it is no block that is ever allocated (damage), -ENOMEM. */
+/* 0 when the block's count can be read and changed, SPACE_NEED and *ret_group when its group must
+ * be loaded, -EINVAL when it is no block that is ever allocated (damage), -ENOMEM. */
 int space_ready(struct space *space, struct pblock block, uint64_t *ret_group);
 
 /* --- counts: all need space_ready before, under the same lock ---- */
 
 uint16_t space_count(const struct space *space, struct pblock block);
-void space_up(struct space *space, struct pblock block);   /* count must be 1 to COUNT_MAX - 1 */
-void space_down(struct space *space, struct pblock block); /* at zero the block is held */
-void space_claim(struct space *space, struct pblock block); /* taken: count 0 to 1 */
+void space_up(struct space *space, struct pblock block);      /* count must be 1 to COUNT_MAX - 1 */
+void space_down(struct space *space, struct pblock block);    /* at zero the block is held */
+void space_claim(struct space *space, struct pblock block);   /* taken: count 0 to 1 */
 void space_abandon(struct space *space, struct pblock block); /* taken, perhaps written: held */
-/* Free: taken, for a replay that knows the place from the journal. False when it is in use already. */
+/* Free: taken, for a replay that knows the place from the journal. False when it is in use already.
+ */
 bool space_take_exactly(struct space *space, struct pblock block);
 
 /* --- the allocator ---- */
@@ -85,8 +87,8 @@ void space_untake(struct space *space, struct pblock first, uint64_t count);
 /* The allocator goes on behind this block; for a run whose space below could not be had. */
 void space_skip(struct space *space);
 
-/* A run of at least `min` free blocks that were not handed back below yet: takes it. False: none. The
- * caller hands it back and calls space_discarded. */
+/* A run of at least `min` free blocks that were not handed back below yet: takes it. False: none.
+ * The caller hands it back and calls space_discarded. */
 bool space_take_discardable(struct space *space, uint64_t min, struct pblock *ret_first,
                             uint64_t *ret_count);
 void space_discarded(struct space *space, struct pblock first, uint64_t count, bool done);
@@ -107,9 +109,9 @@ uint64_t space_supergroups(const struct space *space);
 /* The counts as they are now are what the checkpoint writes, until space_thaw. */
 void space_freeze(struct space *space);
 
-/* The next group that the checkpoint has to write: its number and frozen counts, valid until the next call of
- * any function here. False: none left. The caller encodes it for slot *ret_slot and calls
- * space_group_encoded with the checksum. */
+/* The next group that the checkpoint has to write: its number and frozen counts, valid until the
+ * next call of any function here. False: none left. The caller encodes it for slot *ret_slot and
+ * calls space_group_encoded with the checksum. */
 bool space_next_frozen(struct space *space, uint64_t *ret_group, unsigned *ret_slot,
                        const uint16_t **ret_counts);
 void space_group_encoded(struct space *space, uint64_t group, uint32_t crc);

@@ -5,7 +5,8 @@
  *   1. in_use bit = (count > 0) or taken or held
  *   2. held[0] and held[1] are disjoint, and held implies count 0
  *   3. unsettled = number of blocks taken or held; a group with any stays in memory
- *   4. state.free = allocatable blocks of the group whose in_use bit is clear, for all groups, in memory or not
+ *   4. state.free = allocatable blocks of the group whose in_use bit is clear, for all groups, in
+ * memory or not
  */
 #ifndef SPACE_SPACE_INTERNAL_H
 #define SPACE_SPACE_INTERNAL_H
@@ -17,16 +18,16 @@ enum { GROUP_WORDS = (LAYOUT_GROUP_BLOCKS + 63) / 64 };
 struct space_group {
     uint64_t number;
     uint64_t in_use[GROUP_WORDS];
-    uint64_t held[2][GROUP_WORDS];    /* by phase */
-    uint64_t discarded[GROUP_WORDS];  /* free and handed back below, as far as this process knows */
+    uint64_t held[2][GROUP_WORDS];   /* by phase */
+    uint64_t discarded[GROUP_WORDS]; /* free and handed back below, as far as this process knows */
     uint16_t unsettled;
-    uint16_t hint;                    /* no free block before this index */
-    bool dirty;                       /* counts differ from the disk, since the last freeze */
-    bool frozen;                      /* the running checkpoint has to write it */
+    uint16_t hint; /* no free block before this index */
+    bool dirty;    /* counts differ from the disk, since the last freeze */
+    bool frozen;   /* the running checkpoint has to write it */
     bool on_held[2];
-    uint16_t *frozen_counts;          /* copy made before the first change after a freeze, or NULL */
-    struct space_group *dirty_next;   /* list of dirty, or of frozen groups */
-    struct space_group *held_next[2]; /* lists of groups with held blocks, by phase */
+    uint16_t *frozen_counts;        /* copy made before the first change after a freeze, or NULL */
+    struct space_group *dirty_next; /* list of dirty, or of frozen groups */
+    struct space_group *held_next[2];  /* lists of groups with held blocks, by phase */
     struct space_group *older, *newer; /* in order of use */
     uint16_t counts[LAYOUT_GROUP_BLOCKS];
 };

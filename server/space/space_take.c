@@ -1,7 +1,7 @@
 /*
- * The allocator: next fit by groups. Groups that are at least half free come first, then groups that were
- * never used (the file grows), then whatever is left, so that runs stay long and a store does not
- * grow while it has roomy groups.
+ * The allocator: next fit by groups. Groups that are at least half free come first, then groups
+ * that were never used (the file grows), then whatever is left, so that runs stay long and a store
+ * does not grow while it has roomy groups.
  */
 #include <assert.h>
 #include <errno.h>
@@ -31,7 +31,8 @@ static bool next_group(const struct space *space, uint64_t at_least, uint64_t *r
     return false;
 }
 
-/* The group to take from. The current one is used until it is full: it was chosen when it was roomy. */
+/* The group to take from. The current one is used until it is full: it was chosen when it was
+ * roomy. */
 static int choose_group(struct space *space, uint64_t *ret_group)
 {
     uint64_t groups = groups_in_use(space);
@@ -51,8 +52,7 @@ static int choose_group(struct space *space, uint64_t *ret_group)
         *ret_group = groups;
         return space_grow(space, space->supergroups + 1);
     }
-    if (next_group(space, LAYOUT_GROUP_BLOCKS / 16, ret_group) ||
-        next_group(space, 1, ret_group)) {
+    if (next_group(space, LAYOUT_GROUP_BLOCKS / 16, ret_group) || next_group(space, 1, ret_group)) {
         return 0;
     }
     return varve_fail(ENOSPC, "the store is full");
