@@ -52,13 +52,18 @@ struct varve_inspection {
     bool blank;          /* no block of it was ever written, or all were trimmed: reads as zeroes */
     char table_type[16]; /* "gpt", "dos", ..., or "" without a partition table */
     char table_id[64];   /* GPT: the disk's GUID; DOS: the signature */
+    unsigned table_sector; /* bytes in which the table counts: 512, or 4096 when it came from
+                              such a disk; a client, which sees sectors of 512, is blind to it */
     struct varve_content
-        content; /* of the volume as a whole; empty when it has a partition table */
+        content; /* of the volume as a whole; usually empty with a partition table */
     size_t partition_count;
     struct varve_partition *partitions; /* in the order of their numbers */
 };
 
-/* ENOENT: no such ref. EIO: damage where something had to be read. ENOMEM. */
+enum { VARVE_PARTITIONS_MAX = 1024 };
+
+/* ENOENT: no such ref. E2BIG: more than VARVE_PARTITIONS_MAX partitions. EIO: damage where
+ * something had to be read. ENOMEM. */
 int varve_inspect(struct varve *varve, const char *ref, struct varve_inspection **ret_inspection);
 void varve_inspection_free(struct varve_inspection *inspection); /* takes NULL */
 
