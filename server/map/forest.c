@@ -300,3 +300,22 @@ void forest_prune(struct forest *forest, const struct path *path, uint8_t bottom
         page_drop(forest->cache, page);
     }
 }
+
+int forest_share(struct forest *forest, struct ref source, uint8_t rank, struct slot slot)
+{
+    assert(ref_is_hole(slot_load(slot)));
+    if (ref_is_hole(source)) {
+        return 0;
+    }
+    int r = forest_ready(forest, source.at);
+    if (r != 0) {
+        return r;
+    }
+    if (space_count(forest->space, source.at) == COUNT_MAX) {
+        forest->need = (struct need){.kind = NEED_COPY, .ref = source, .rank = rank};
+        return FOREST_NEED;
+    }
+    space_up(forest->space, source.at);
+    slot_store(slot, source);
+    return 0;
+}

@@ -57,6 +57,16 @@ void forest_trash_push(struct forest *forest, struct ref ref, uint8_t level)
     forest->trash++;
 }
 
+/* Takes the newest entry away and leaves its leaf in place. */
+static void trash_clear(struct forest *forest)
+{
+    struct path path;
+
+    forest->trash--;
+    ready_path(forest, forest->trash, &path);
+    slot_store(trash_slot(&path), ref_hole());
+}
+
 static void trash_pop(struct forest *forest)
 {
     struct path path;
@@ -98,17 +108,19 @@ static int reclaim_leaf(struct forest *forest, struct page *page)
 }
 
 /* The page's children take its place in the trash, with the references that it held. */
-static int reclaim_inner(struct forest *forest, struct page *page, uint8_t level)
+static int reclaim_inner(struct forest *forest, struct ref entry, uint8_t level)
 {
-    int r = forest_trash_ready(forest, REFS_PER_PAGE);
+    struct page *page;
+    int r;
 
-    if (r != 0) {
+    /* the first child takes the slot of the entry itself */
+    forest->trash--;
+    r = forest_trash_ready(forest, REFS_PER_PAGE);
+    forest->trash++;
+    if (r != 0 || (r = forest_page(forest, entry, (uint8_t)(RANK_IMAGE + level), &page)) != 0) {
         return r;
     }
-    trash_pop(forest);
-    if ((r = forest_trash_ready(forest, REFS_PER_PAGE)) != 0) {
-        return r;
-    }
+    trash_clear(forest);
     for (unsigned i = 0; i < REFS_PER_PAGE; i++) {
         struct ref child = ref_load(page->bytes + (size_t)i * REF_BYTES);
 
@@ -148,8 +160,9 @@ int forest_reclaim(struct forest *forest, bool *ret_idle)
         return 0;
     }
     uint8_t level = (uint8_t)(entry.kind - REF_SUBTREE);
-    if ((r = forest_page(forest, entry, (uint8_t)(RANK_IMAGE + level), &page)) != 0) {
-        return r;
+    if (level > 0) {
+        return reclaim_inner(forest, entry, level);
     }
-    return level == 0 ? reclaim_leaf(forest, page) : reclaim_inner(forest, page, level);
+    r = forest_page(forest, entry, RANK_IMAGE, &page);
+    return r != 0 ? r : reclaim_leaf(forest, page);
 }
