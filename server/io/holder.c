@@ -72,8 +72,8 @@ static bool has_lock(int dir, const char *number)
     return read_start(dir, path, text, sizeof(text)) && strstr(text, "\nlock:") != NULL;
 }
 
-/* True when the process has the file open and locked. */
-static bool holds(int process_dir, const struct stat *file)
+/* True when the process has the file open and locked, by another descriptor than `ours`. */
+static bool holds(int process_dir, const struct stat *file, int ours)
 {
     int fds = openat(process_dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fds < 0 ? NULL : fdopendir(fds);
@@ -89,8 +89,8 @@ static bool holds(int process_dir, const struct stat *file)
     while (!found && (entry = readdir(list)) != NULL)
         found = isdigit((unsigned char)entry->d_name[0]) &&
                 fstatat(fds, entry->d_name, &open_file, 0) == 0 &&
-                open_file.st_dev == file->st_dev && open_file.st_ino == file->st_ino &&
-                has_lock(process_dir, entry->d_name);
+                strtol(entry->d_name, NULL, 10) != ours && open_file.st_dev == file->st_dev &&
+                open_file.st_ino == file->st_ino && has_lock(process_dir, entry->d_name);
     closedir(list);
     return found;
 }
@@ -100,7 +100,7 @@ pid_t holder_find(int descriptor)
     DIR *list = opendir("/proc");
     struct dirent *entry;
     struct stat file;
-    pid_t process = 0;
+    pid_t process = 0, candidate;
     int dir;
 
     if (list == NULL)
@@ -111,8 +111,9 @@ pid_t holder_find(int descriptor)
         dir = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
             continue;
-        if (holds(dir, &file))
-            process = (pid_t)strtol(entry->d_name, NULL, 10);
+        candidate = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (holds(dir, &file, candidate == getpid() ? descriptor : -1))
+            process = candidate;
         close(dir);
     }
     closedir(list);

@@ -125,13 +125,20 @@ static int open_and_lock(struct io_files *files)
     return rc;
 }
 
-static int busy(const struct io_files *files)
+/* The process that has the store; 0 when only the kernel still works for one that has ended, or
+ * when we may not know. */
+static pid_t find_holder(const struct io_files *files)
 {
     pid_t process = holder_find(files->slot[SLOT_JOURNAL]), named = holder_named(files->dir);
+
+    /* another user's descriptors cannot be looked at */
+    return process != 0 ? process : holder_lives(named) ? named : 0;
+}
+
+static int busy(const struct io_files *files, pid_t process)
+{
     char holder[128];
 
-    if (process == 0 && holder_lives(named))
-        process = named; /* it may be another user's, which only root can look at */
     if (process == 0 && files->slot[SLOT_EXTENTS] < 0)
         return varve_fail(
             EBUSY,
@@ -145,16 +152,17 @@ static int busy(const struct io_files *files)
 int io_lock_open(struct io_files *files)
 {
     const struct timespec pause = {.tv_nsec = PAUSE * 1000000L};
-    long limit;
+    pid_t process = 0;
     int rc;
 
     for (long waited = 0;; waited += PAUSE) {
         rc = open_and_lock(files);
         if (rc != -EBUSY)
             break;
-        limit = holder_lives(holder_named(files->dir)) ? WAIT_FOR_LIVE : WAIT_FOR_DEAD;
-        if (waited >= limit)
-            return busy(files);
+        if (waited % 1000 == 0) /* not each time: it reads all of /proc */
+            process = find_holder(files);
+        if (waited >= (holder_lives(process) ? WAIT_FOR_LIVE : WAIT_FOR_DEAD))
+            return busy(files, process);
         io_lock_close(files);
         nanosleep(&pause, NULL);
     }
