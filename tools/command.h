@@ -26,6 +26,7 @@ enum command_flags {
     COMMAND_JSON = 2,   /* takes --json */
     COMMAND_YES = 4,    /* destroys something: takes --yes, and calls command_confirm */
     COMMAND_HIDDEN = 8, /* for programs: not listed in help */
+    COMMAND_VERSION = 16, /* takes --version: the root */
 };
 
 /* What a plain argument is, for completion. */
@@ -79,7 +80,8 @@ void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 int command_confirm(const struct invocation *invocation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* All subcommands. */
+/* The root, and all subcommands. */
+extern const struct command command_varve;
 extern const struct command command_init;
 extern const struct command command_serve;
 extern const struct command command_volumes;

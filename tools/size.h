@@ -9,7 +9,7 @@
  * the text. */
 int size_parse(const char *text, uint64_t *ret_bytes);
 
-enum { SIZE_TEXT = 16 };
+enum { SIZE_TEXT = 32 };
 /* "10 GiB", "1.5 GiB", "512 B"; exact when it is a whole number of the unit, else one digit, never
  * rounded up to the next unit. Returns `text`. */
 const char *size_print(uint64_t bytes, char text[SIZE_TEXT]);

@@ -1,0 +1,139 @@
+/* Which way a request goes, and what a refusal means. */
+#include "client.h"
+
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <varve/error.h>
+
+#include "client_door.h"
+#include "command.h"
+
+enum {
+    PATIENCE = 50, /* times PAUSE: a server needs two seconds to open a store */
+    PAUSE_NANOSECONDS = 100000000,
+};
+
+/* A refusal's code is the name of an errno. */
+static int exit_code_of_name(const char *name)
+{
+    for (int number = 1; number < 200; number++) {
+        const char *known = strerrorname_np(number);
+        if (known != NULL && strcmp(known, name) == 0)
+            return exit_code_of(-number);
+    }
+    return EXIT_FAILED;
+}
+
+static int unpack(struct client_answer *answer, json_t **ret_answer)
+{
+    if (answer->status < 400) {
+        *ret_answer = answer->json;
+        return EXIT_DONE;
+    }
+    const char *name = NULL, *message = NULL;
+    int code;
+    if (json_unpack(answer->json, "{s{ss ss}}", "error", "code", &name, "message", &message) == 0)
+        code = command_fail((enum exit_code)exit_code_of_name(name), "%s", message);
+    else
+        code = command_fail(EXIT_NO_ANSWER, "the server refuses with status %u and no reason",
+                            answer->status);
+    json_decref(answer->json);
+    return code;
+}
+
+static int body_text(const json_t *parameters, char **ret_text)
+{
+    *ret_text = NULL;
+    if (parameters == NULL)
+        return EXIT_DONE;
+    *ret_text = json_dumps(parameters, JSON_COMPACT);
+    return *ret_text != NULL ? EXIT_DONE
+                             : command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
+}
+
+static void pause_briefly(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
+}
+
+/* The door first; then the store itself. A store that is held while no door answers belongs to a
+ * server that is starting or stopping, or to another command, so it is worth a little patience. */
+static int either_way(const struct client_call *call, struct client_answer *ret_answer)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        int code = client_door(call, ret_answer);
+        if (code == EXIT_NO_DOOR)
+            code = client_local(call, ret_answer);
+        if (code != EXIT_HELD)
+            return code;
+        pause_briefly();
+    }
+    return command_fail(EXIT_BUSY,
+                        "%s, and no control door answers: it is a server that is starting, or "
+                        "another command; try again",
+                        varve_error());
+}
+
+int client_request(const char *store, const char *method, const char *target,
+                   const json_t *parameters, json_t **ret_answer)
+{
+    char *body;
+    int code = body_text(parameters, &body);
+    struct client_call call = {store, method, target, body};
+    struct client_answer answer;
+    if (code == EXIT_DONE)
+        code = either_way(&call, &answer);
+    free(body);
+    return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
+}
+
+int client_request_server(const char *store, const char *method, const char *target,
+                          const json_t *parameters, json_t **ret_answer)
+{
+    char *body;
+    int code = body_text(parameters, &body);
+    struct client_call call = {store, method, target, body};
+    struct client_answer answer;
+    if (code == EXIT_DONE)
+        code = client_door(&call, &answer);
+    free(body);
+    if (code == EXIT_NO_DOOR)
+        return command_fail(EXIT_NO_ANSWER,
+                            "nobody serves %s; start 'varve --store %s serve' first", store, store);
+    return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
+}
+
+char *client_target(const char *format, ...)
+{
+    char *target = NULL;
+    size_t length = 0;
+    FILE *text = open_memstream(&target, &length);
+    va_list arguments;
+    va_start(arguments, format);
+    for (const char *c = format; text != NULL && *c != '\0'; c++) {
+        if (c[0] != '%' || c[1] != 's') {
+            fputc(*c, text);
+            continue;
+        }
+        char *escaped = curl_easy_escape(NULL, va_arg(arguments, const char *), 0);
+        if (escaped != NULL)
+            fputs(escaped, text);
+        curl_free(escaped);
+        c++;
+    }
+    va_end(arguments);
+    if (text == NULL || fclose(text) != 0)
+        exit(command_fail(EXIT_FAILED, "no memory for a request"));
+    return target;
+}
+
+void client_print_json(const json_t *answer)
+{
+    json_dumpf(answer, stdout, JSON_INDENT(2));
+    putchar('\n');
+}

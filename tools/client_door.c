@@ -1,0 +1,139 @@
+/* A request over HTTP on the door's Unix socket. */
+#include "client_door.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <varve/control.h>
+
+#include "command.h"
+
+enum {
+    CONNECT_SECONDS = 5,
+    ANSWER_SECONDS = 60,
+    ANSWER_BYTES_MAX = 256 << 20, /* a list of a million volumes fits */
+};
+
+struct text {
+    char *bytes;
+    size_t length;
+};
+
+static size_t keep(char *bytes, size_t size, size_t count, void *opaque)
+{
+    struct text *text = opaque;
+    size_t length = size * count;
+    if (text->length + length > ANSWER_BYTES_MAX)
+        return 0;
+    char *more = realloc(text->bytes, text->length + length + 1);
+    if (more == NULL)
+        return 0;
+    memcpy(more + text->length, bytes, length);
+    text->bytes = more;
+    text->length += length;
+    return length;
+}
+
+/* A check takes as long as the store is large; all else is a matter of moments. */
+static bool may_take_long(const struct client_call *call)
+{
+    return strncmp(call->target, "/v1/check", 9) == 0;
+}
+
+static void set_up(CURL *curl, const struct client_call *call, const char *url, const char *socket,
+                   struct text *text)
+{
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, may_take_long(call) ? 0L : (long)ANSWER_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
+    if (call->body != NULL)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->body);
+}
+
+/* What a failed transfer means. */
+static int transfer_failed(CURL *curl, CURLcode code, const char *store)
+{
+    long os_error = 0;
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
+    if (code == CURLE_COULDNT_CONNECT && (os_error == ENOENT || os_error == ECONNREFUSED))
+        return EXIT_NO_DOOR;
+    if (code == CURLE_COULDNT_CONNECT && (os_error == EACCES || os_error == EPERM))
+        return command_fail(EXIT_NOT_PERMITTED,
+                            "you may not ask the server of %s: %s/" VARVE_CONTROL_SOCKET
+                            " belongs to another user",
+                            store, store);
+    if (code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT)
+        return command_fail(EXIT_NO_ANSWER, "the server of %s does not answer on its control door",
+                            store);
+    return command_fail(EXIT_NO_ANSWER,
+                        "the server of %s went away before it answered (%s); look whether the "
+                        "change was made",
+                        store, curl_easy_strerror(code));
+}
+
+static int transfer(CURL *curl, const struct client_call *call, const char *url, const char *socket,
+                    struct client_answer *ret_answer)
+{
+    struct text text = {NULL, 0};
+    set_up(curl, call, url, socket, &text);
+    CURLcode code = curl_easy_perform(curl);
+    if (code != CURLE_OK) {
+        free(text.bytes);
+        return transfer_failed(curl, code, call->store);
+    }
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    json_t *json = json_loadb(text.bytes != NULL ? text.bytes : "", text.length, 0, NULL);
+    free(text.bytes);
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return command_fail(EXIT_NO_ANSWER,
+                            "the server of %s answers with something that is not JSON (status "
+                            "%ld); is it varve's?",
+                            call->store, status);
+    }
+    ret_answer->status = (unsigned)status;
+    ret_answer->json = json;
+    return EXIT_DONE;
+}
+
+int client_door(const struct client_call *call, struct client_answer *ret_answer)
+{
+    /* The socket's address goes through the directory's descriptor: it may not have more than 107
+     * bytes. */
+    int directory = open(call->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? command_fail(EXIT_NOT_FOUND,
+                                  "there is no store at %s; 'varve init %s' makes one", call->store,
+                                  call->store)
+                   : command_fail((enum exit_code)exit_code_of(-errno), "cannot open store %s: %s",
+                                  call->store, strerror(errno));
+    char socket[64];
+    snprintf(socket, sizeof socket, "/proc/self/fd/%d/" VARVE_CONTROL_SOCKET, directory);
+    char *url = NULL;
+    CURL *curl = curl_easy_init();
+    int code = EXIT_FAILED;
+    if (curl == NULL || asprintf(&url, "http://varve%s", call->target) < 0) {
+        url = NULL;
+        command_fail(EXIT_FAILED, "no memory for a request");
+    } else {
+        code = transfer(curl, call, url, socket, ret_answer);
+    }
+    free(url);
+    curl_easy_cleanup(curl);
+    close(directory);
+    return code;
+}

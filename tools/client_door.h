@@ -1,0 +1,27 @@
+/* The two ways of client.c. Both give the answer's status and parsed text. */
+#ifndef TOOLS_CLIENT_DOOR_H
+#define TOOLS_CLIENT_DOOR_H
+
+#include <jansson.h>
+
+/* A request on its way. `body` is JSON text or NULL. */
+struct client_call {
+    const char *store, *method, *target, *body;
+};
+
+struct client_answer {
+    unsigned status;
+    json_t *json;
+};
+
+/* Through the store's door. Returns an exit code; EXIT_NO_DOOR, silently, when no server listens
+ * there. */
+enum { EXIT_NO_DOOR = 256 };
+int client_door(const struct client_call *call, struct client_answer *ret_answer);
+
+/* In this process. Returns an exit code; EXIT_HELD, silently, when another process holds the store;
+ * varve_error() names it. */
+enum { EXIT_HELD = 257 };
+int client_local(const struct client_call *call, struct client_answer *ret_answer);
+
+#endif

@@ -1,0 +1,54 @@
+/* Reading and printing members. */
+#include "field.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "size.h"
+#include "table.h"
+
+enum { VALUE_COLUMN = 22 };
+
+const char *field_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+uint64_t field_number(const json_t *object, const char *name)
+{
+    json_int_t number = json_integer_value(json_object_get(object, name));
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+double field_real(const json_t *object, const char *name)
+{
+    return json_number_value(json_object_get(object, name));
+}
+
+bool field_flag(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}
+
+void field_print(const char *heading, const char *value)
+{
+    char *clean = table_clean(value[0] != '\0' ? value : "-");
+    int pad = VALUE_COLUMN - printf("%s:", heading);
+    printf("%*s%s\n", pad > 1 ? pad : 1, "", clean);
+    free(clean);
+}
+
+void field_print_number(const char *heading, uint64_t number)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, number);
+    field_print(heading, text);
+}
+
+void field_print_size(const char *heading, uint64_t bytes)
+{
+    char text[SIZE_TEXT];
+    field_print(heading, size_print(bytes, text));
+}

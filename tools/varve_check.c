@@ -1,0 +1,66 @@
+/* varve check: the independent recount. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client.h"
+#include "command.h"
+#include "field.h"
+#include "table.h"
+
+static int read_all;
+
+static const struct poptOption options[] = {{"data", '\0', POPT_ARG_NONE, &read_all, 0,
+                                             "read all data too, and verify its checksums", NULL},
+                                            POPT_TABLEEND};
+
+static void print_reports(const json_t *answer, uint64_t problems)
+{
+    const json_t *reports = json_object_get(answer, "reports");
+    size_t i;
+    json_t *line;
+    json_array_foreach(reports, i, line)
+    {
+        char *clean = table_clean(json_string_value(line));
+        puts(clean);
+        free(clean);
+    }
+    if (problems > json_array_size(reports))
+        printf("... and %" PRIu64 " more\n", problems - json_array_size(reports));
+}
+
+static int run(const struct invocation *invocation)
+{
+    json_t *answer;
+    int code = client_request(invocation->store, "GET",
+                              read_all != 0 ? "/v1/check?data=true" : "/v1/check", NULL, &answer);
+    if (code != EXIT_DONE)
+        return code;
+    const uint64_t problems = field_number(answer, "problems");
+    if (invocation->json) {
+        client_print_json(answer);
+    } else {
+        print_reports(answer, problems);
+        printf("Checked %" PRIu64 " images, %" PRIu64 " map pages and %" PRIu64
+               " data blocks%s: %" PRIu64 " problem%s\n",
+               field_number(answer, "images"), field_number(answer, "map_pages"),
+               field_number(answer, "data_blocks"),
+               read_all != 0 ? ", data read" : ", data not read", problems,
+               problems == 1 ? "" : "s");
+    }
+    json_decref(answer);
+    return problems == 0 ? EXIT_DONE : EXIT_DAMAGED;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .summary = "Recounts all references and verifies checksums; changes nothing.",
+    .details =
+        "Each problem is a line; the exit code is 0 only when there is none, and 6 when there\n"
+        "is one. A served store is checked while it works.",
+    .example = "varve check --data",
+    .flags = COMMAND_STORE | COMMAND_JSON,
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,146 @@
+/* varve volumes: the group, and the verbs that change nothing. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "command.h"
+#include "field.h"
+#include "size.h"
+#include "table.h"
+#include "volume_verbs.h"
+
+static int names_only;
+
+/* "shared,reserved", or "". */
+static const char *switches(const json_t *volume, char text[40])
+{
+    const bool shared = field_flag(volume, "shared"), reserved = field_flag(volume, "reserved");
+    snprintf(text, 40, "%s%s%s", shared ? "shared" : "", shared && reserved ? "," : "",
+             reserved ? "reserved" : "");
+    return field_flag(volume, "damaged") ? "damaged" : text;
+}
+
+static void print_table(const json_t *volumes)
+{
+    static const char *const headings[] = {"NAME",    "SIZE",   "MAPPED", "SWITCHES",
+                                           "CLIENTS", "WRITER", NULL};
+    struct table *table = table_new("lrrlrl", headings);
+    size_t i;
+    json_t *volume;
+    json_array_foreach(volumes, i, volume)
+    {
+        char text[40];
+        table_text(table, field_text(volume, "name"));
+        table_size(table, field_number(volume, "size"));
+        table_size(table, field_number(volume, "mapped_bytes"));
+        table_text(table, switches(volume, text));
+        table_number(table, field_number(volume, "connections"));
+        table_text(table, field_text(volume, "writer"));
+    }
+    table_print(table, stdout);
+    table_free(table);
+}
+
+static void print_names(const json_t *volumes)
+{
+    size_t i;
+    json_t *volume;
+    json_array_foreach(volumes, i, volume) puts(field_text(volume, "name"));
+}
+
+static int run_list(const struct invocation *invocation)
+{
+    json_t *answer;
+    int code = client_request(invocation->store, "GET", "/v1/volumes", NULL, &answer);
+    if (code != EXIT_DONE)
+        return code;
+    const json_t *volumes = json_object_get(answer, "volumes");
+    if (invocation->json)
+        client_print_json(answer);
+    else if (names_only)
+        print_names(volumes);
+    else if (json_array_size(volumes) > 0)
+        print_table(volumes);
+    else
+        fprintf(stderr, "No volumes yet. Make one with: varve volumes create NAME --size 10G\n");
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+static void print_exact_size(const json_t *volume)
+{
+    char text[SIZE_TEXT], line[64];
+    uint64_t size = field_number(volume, "size");
+    snprintf(line, sizeof line, "%s (%" PRIu64 " bytes)", size_print(size, text), size);
+    field_print("Size", line);
+}
+
+static int run_show(const struct invocation *invocation)
+{
+    json_t *volume;
+    char *target = client_target("/v1/volumes/%s", invocation->arguments[0]);
+    int code = client_request(invocation->store, "GET", target, NULL, &volume);
+    free(target);
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json) {
+        client_print_json(volume);
+    } else {
+        field_print("Name", field_text(volume, "name"));
+        if (field_flag(volume, "damaged"))
+            field_print("State", "damaged: the store does not hold its image");
+        print_exact_size(volume);
+        field_print_size("Mapped", field_number(volume, "mapped_bytes"));
+        field_print("Created", field_text(volume, "created"));
+        field_print("Shared", field_flag(volume, "shared") ? "yes" : "no");
+        field_print("Reserved", field_flag(volume, "reserved") ? "yes" : "no");
+        field_print_number("Image", field_number(volume, "image"));
+        field_print_number("Connections", field_number(volume, "connections"));
+        field_print("Writer", field_text(volume, "writer"));
+    }
+    json_decref(volume);
+    return EXIT_DONE;
+}
+
+static const struct poptOption list_options[] = {
+    {"names", '\0', POPT_ARG_NONE, &names_only, 0, "print names alone, one a line", NULL},
+    POPT_TABLEEND};
+
+const struct command volume_list = {
+    .name = "list",
+    .summary = "Lists all volumes, their sizes and who writes to them.",
+    .details = "MAPPED is what the volume holds, shared with others or not. CLIENTS counts the\n"
+               "connections of now, WRITER is the client that holds the volume for writing.",
+    .example = "varve volumes list\n"
+               "varve volumes list --json | jq -r '.volumes[].name'",
+    .flags = COMMAND_STORE | COMMAND_JSON,
+    .options = list_options,
+    .run = run_list,
+};
+
+const struct command volume_show = {
+    .name = "show",
+    .summary = "Shows one volume, and which client holds it.",
+    .arguments = "NAME",
+    .example = "varve volumes show demo",
+    .flags = COMMAND_STORE | COMMAND_JSON,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .argument_kinds = {COMMAND_ARGUMENT_VOLUME},
+    .run = run_show,
+};
+
+static const struct command *const verbs[] = {&volume_create,  &volume_list,   &volume_show,
+                                              &volume_resize,  &volume_rename, &volume_set,
+                                              &volume_release, &volume_delete, NULL};
+
+const struct command command_volumes = {
+    .name = "volumes",
+    .alias = "volume",
+    .summary = "Makes, lists, changes and deletes volumes.",
+    .example = "varve volumes create demo --size 10G",
+    .commands = verbs,
+};
