@@ -10,7 +10,7 @@ import time
 import nbd
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
-VARVE = pathlib.Path(os.environ.get("VARVE", REPO / "build/tools/varve"))
+VARVE = pathlib.Path(os.environ.get("VARVE_BUILD", REPO / "build")) / "tools/varve"
 START_SECONDS = 30
 STOP_SECONDS = 15
 
@@ -93,7 +93,8 @@ def _raw_file(folder, size):
 
 def _nbdkit(folder, *plugin):
     socket = folder / "nbd.sock"
-    return Server(["nbdkit", "--foreground", "--unix", socket, *plugin], socket)
+    # the same program that varve serves with
+    return Server([os.environ.get("VARVE_NBDKIT", "nbdkit"), "--foreground", "--unix", socket, *plugin], socket)
 
 
 def start_nbdkit_file(folder, size):

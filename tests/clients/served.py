@@ -54,8 +54,8 @@ class Store:
         self.log = self.folder / "server.log"
         self.server = None
         self.environment = {**os.environ, "VARVE_STORE": str(self.path)}
-        if nbdkit:  # the one that varve finds first
-            self.environment["PATH"] = f"{pathlib.Path(nbdkit).parent}:{os.environ['PATH']}"
+        if nbdkit:
+            self.environment["VARVE_NBDKIT"] = str(nbdkit)
         self.run("init", str(self.path), *init_options)
 
     def run(self, *words):

@@ -41,7 +41,7 @@ class Creator(threading.Thread):
                 if create:
                     self.store.create(name, "1G")
                 else:
-                    self.store.run("volumes", "delete", name)
+                    self.store.run("volumes", "delete", name, "--yes")
             except served.Refused:
                 self.doubtful = name
                 return
