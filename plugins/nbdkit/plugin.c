@@ -2,7 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-static struct settings settings = {.control = true};
+static struct settings settings = SETTINGS_DEFAULT;
 static struct varve *store;
 static struct varve_control *control;
 
@@ -49,6 +49,28 @@ static int plugin_thread_model(void)
                                                     : NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS;
 }
 
+/* What opening found and set right, and what the background ran into since the last time. */
+struct note_count {
+    unsigned seen, printed;
+};
+static struct note_count notes;
+
+static void print_note(void *opaque, const char *line)
+{
+    struct note_count *count = opaque;
+
+    if (++count->seen > count->printed) {
+        fprintf(stderr, "varve: %s\n", line);
+        count->printed = count->seen;
+    }
+}
+
+static void print_notes(void)
+{
+    notes.seen = 0;
+    varve_notes(store, print_note, &notes);
+}
+
 static void remove_socket(void)
 {
     struct stat status;
@@ -65,6 +87,7 @@ static void close_store(void)
     varve_control_stop(control);
     control = NULL;
     connection_close_all();
+    print_notes();
     if (varve_close(store)) {
         nbdkit_error("closing the store: %s", varve_error());
     }
@@ -86,6 +109,7 @@ static int plugin_get_ready(void)
         remove_socket();
         return -1;
     }
+    print_notes();
     return 0;
 }
 
@@ -113,7 +137,7 @@ static int plugin_after_fork(void)
         nbdkit_error("cannot watch for signals: %s", strerror(error));
         goto failed;
     }
-    readiness_announce(&settings);
+    readiness_announce(settings.store, settings_take_announce(&settings));
     return 0;
 
 failed:

@@ -44,24 +44,24 @@ static void tell_service_manager(const char *state)
     }
 }
 
-static void print_line(const struct settings *settings)
+static void write_line(const char *store, int fd)
 {
     char name[LISTENER_NAME];
 
-    printf("varve: serving %s on ", settings->store);
+    dprintf(fd, "varve: serving %s on ", store);
     for (unsigned i = 0; listener_name(i, name); i++) {
-        printf("%s%s", i > 0 ? " and " : "", name);
+        dprintf(fd, "%s%s", i > 0 ? " and " : "", name);
     }
-    printf("\n");
-    fflush(stdout);
+    dprintf(fd, "\n");
 }
 
-void readiness_announce(const struct settings *settings)
+void readiness_announce(const char *store, int fd)
 {
     char state[64];
 
-    if (settings->announce) {
-        print_line(settings);
+    if (fd != -1) {
+        write_line(store, fd);
+        close(fd);
     }
     snprintf(state, sizeof state, "READY=1\nMAINPID=%ld", (long)getpid());
     tell_service_manager(state);

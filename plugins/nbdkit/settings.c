@@ -1,9 +1,11 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "plugin.h"
 
@@ -61,6 +63,29 @@ static int set_control(struct settings *settings, const char *value)
     return settings->control ? set_path(&settings->control_path, "control", value) : 0;
 }
 
+/* By the time the server is ready nbdkit has put /dev/null in the place of standard output: keep
+ * what it is now, unless a client speaks NBD through it (-s). */
+static int set_announce(struct settings *settings, const char *value)
+{
+    bool on;
+
+    if (set_switch(&on, value) == -1) {
+        return -1;
+    }
+    if (settings->announce_fd != -1) {
+        close(settings->announce_fd);
+        settings->announce_fd = -1;
+    }
+    if (on && nbdkit_stdio_safe()) {
+        settings->announce_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        if (settings->announce_fd == -1) {
+            nbdkit_error("announce=true: cannot keep standard output: %s", strerror(errno));
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int settings_set(struct settings *settings, const char *key, const char *value)
 {
     if (strcmp(key, "store") == 0) {
@@ -79,7 +104,7 @@ int settings_set(struct settings *settings, const char *key, const char *value)
         return set_path(&settings->socket, key, value);
     }
     if (strcmp(key, "announce") == 0) {
-        return set_switch(&settings->announce, value);
+        return set_announce(settings, value);
     }
     nbdkit_error("unknown parameter '%s'; the varve plugin knows store, cache, direct, control, "
                  "socket and announce",
@@ -107,10 +132,21 @@ int settings_complete(const struct settings *settings)
     return 0;
 }
 
+int settings_take_announce(struct settings *settings)
+{
+    int fd = settings->announce_fd;
+
+    settings->announce_fd = -1;
+    return fd;
+}
+
 void settings_free(struct settings *settings)
 {
     free(settings->store);
     free(settings->control_path);
     free(settings->socket);
-    *settings = (struct settings){0};
+    if (settings->announce_fd != -1) {
+        close(settings->announce_fd);
+    }
+    *settings = (struct settings)SETTINGS_DEFAULT;
 }

@@ -12,14 +12,21 @@ struct settings {
     bool control;               /* false: control=no */
     char *control_path;         /* absolute, or NULL: in the store */
     char *socket;               /* a Unix socket that goes when the server goes, or NULL */
-    bool announce;              /* print a line when ready */
+    int announce_fd;            /* where to print a line when ready, or -1 */
 };
 
 /* These return 0, or -1 after nbdkit_error. */
 int settings_set(struct settings *settings, const char *key, const char *value);
 int settings_complete(const struct settings *settings);
+/* Yields announce_fd, or -1; the caller closes it. */
+int settings_take_announce(struct settings *settings);
 void settings_free(struct settings *settings);
 
 extern const char settings_help[];
+
+#define SETTINGS_DEFAULT                                                                           \
+    {                                                                                              \
+        .control = true, .announce_fd = -1                                                         \
+    }
 
 #endif
