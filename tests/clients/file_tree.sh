@@ -5,6 +5,9 @@
 #   compare_tree DIRECTORY   every file is there with the bytes that were noted, and no other
 #
 # shellcheck shell=bash
+# shellcheck source=../lib/cleanup.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/cleanup.sh"
+
 tree_list=$work/tree.list
 tree_digests=$work/tree.sha256
 

@@ -30,11 +30,6 @@ for _number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(_number, lambda number, frame: sys.exit(128 + number))
 
 
-def skip(reason):
-    print(reason)
-    sys.exit(77)
-
-
 class Refused(Exception):
     """A command that ended with another exit code than 0."""
 
