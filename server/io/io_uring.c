@@ -2,8 +2,15 @@
  * Batches through io_uring.
  *
  * What goes through a ring: reads, and writes past the page cache, when a batch holds several: the
- * device works on them together. What does not: single requests and buffered writes, which are
- * quicker as plain system calls (MEASURED).
+ * device works on them together. What does not: single requests, and buffered writes, which ext4
+ * hands to a kernel worker and takes one at a time all the same. Microseconds per request of 4 KiB
+ * (Linux 6.18, ext4 on a virtio disk, 2 cores), system call against ring:
+ *
+ *   requests in a batch       1           4           16          64
+ *   read, in the page cache   1.9  3.3    1.9  1.4    1.9  0.8    2.0  0.7
+ *   read, not there            67   68     66   21     67  9.4     66  5.3
+ *   write, O_DIRECT           162  194    196   51     76   17     67  4.7
+ *   write, buffered           2.3   14    2.3  6.3    2.2  2.7    2.3  1.9
  */
 #include <assert.h>
 #include <errno.h>
