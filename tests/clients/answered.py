@@ -35,6 +35,14 @@ class Request:
         return f"#{self.number} {self.kind} [{self.offset}, {self.end}){fua}"
 
 
+def read_all(handle, size):
+    step = 64 << 10  # larger ones cost Python a mapping and its page faults each
+    found = bytearray(size)
+    for offset in range(0, size, step):
+        found[offset : offset + step] = handle.pread(min(step, size - offset), offset)
+    return found
+
+
 class Volume:
     """What the volume must hold, and what is in doubt."""
 

@@ -18,7 +18,7 @@ import time
 import answered
 import served
 
-SIZE = 48 * served.MIB
+SIZE = 32 * served.MIB
 CHECK_EVERY = 10  # rounds
 
 
@@ -96,7 +96,7 @@ def run_round(number, store, volume, dice):
         store.check()
     store.serve()
     handle = store.connect("target")
-    found = b"".join(handle.pread(answered.BLOCK * 1024, at) for at in range(0, SIZE, answered.BLOCK * 1024))
+    found = answered.read_all(handle, SIZE)
     handle.shutdown()
     return volume.compare(found) or (creator and creator.compare(n for n in store.names() if n != "target"))
 
