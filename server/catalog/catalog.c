@@ -11,14 +11,18 @@
 
 #include "catalog/catalog_connection.h"
 
-/* Of every connection. A catalog is small and its changes few: nothing here is tuned for speed. */
+/* Of every connection. A catalog is small and its changes few: nothing here is tuned for speed. The
+ * journal stays, and the file grows in steps (GROWTH), so that deleting needs no new space from a
+ * full file system. */
 static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                               "PRAGMA journal_mode = DELETE;"
+                               "PRAGMA journal_mode = PERSIST;"
                                "PRAGMA synchronous = FULL;"
                                "PRAGMA foreign_keys = ON;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
                                "PRAGMA temp_store = MEMORY;";
+
+enum { GROWTH = 256 << 10 }; /* bytes */
 
 void catalog_close(struct catalog *catalog)
 {
@@ -90,9 +94,11 @@ static void keep_first_line(void *opaque, const char *line)
 
 static int prepare_use(struct catalog *catalog)
 {
+    int growth = GROWTH;
     char problem[128] = "";
     int r = catalog_execute_locked(catalog, settings);
 
+    (void)sqlite3_file_control(catalog->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &growth);
     if (r == 0)
         r = verify_locked(catalog, "PRAGMA quick_check(1)", keep_first_line, problem);
     if (r > 0)

@@ -1,0 +1,199 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "volume/lease_internal.h"
+
+void attachment_lock(struct attachment_table *table)
+{
+    int r = pthread_mutex_lock(&table->lock);
+
+    assert(r == 0);
+}
+
+void attachment_unlock(struct attachment_table *table)
+{
+    int r = pthread_mutex_unlock(&table->lock);
+
+    assert(r == 0);
+}
+
+int attachment_table_new(struct store *store, struct attachment_table **ret_table)
+{
+    struct attachment_table *table = calloc(1, sizeof *table);
+
+    if (table == NULL)
+        return varve_fail(ENOMEM, "no memory to open the store");
+    table->store = store;
+    pthread_mutex_init(&table->lock, NULL);
+    *ret_table = table;
+    return 0;
+}
+
+void attachment_table_free(struct attachment_table *table)
+{
+    if (table == NULL)
+        return;
+    assert(table->first == NULL);
+    pthread_mutex_destroy(&table->lock);
+    free(table);
+}
+
+struct attachment *attachment_find_locked(struct attachment_table *table, uint64_t image)
+{
+    struct attachment *attachment = table->first;
+
+    while (attachment != NULL && attachment->number != image)
+        attachment = attachment->next;
+    return attachment;
+}
+
+static void free_attachment(struct attachment *attachment)
+{
+    pthread_cond_destroy(&attachment->drained);
+    free(attachment->writer);
+    free(attachment);
+}
+
+/* Opens the image, outside the lock because that may read. */
+static int attach(struct attachment_table *table, uint64_t image, const char *name, bool shared,
+                  struct attachment **ret_attachment)
+{
+    struct attachment *attachment = calloc(1, sizeof *attachment);
+    int r;
+
+    if (attachment == NULL)
+        return varve_fail(ENOMEM, "no memory to open volume '%s'", name);
+    attachment->number = image;
+    attachment->shared = shared;
+    snprintf(attachment->name, sizeof attachment->name, "%s", name);
+    atomic_init(&attachment->epoch, 1);
+    atomic_init(&attachment->draining, false);
+    pthread_cond_init(&attachment->drained, NULL);
+    r = store_image_open(table->store, image, &attachment->image);
+    if (r != 0) {
+        free_attachment(attachment);
+        return r;
+    }
+    *ret_attachment = attachment;
+    return 0;
+}
+
+static void sit_locked(struct attachment *attachment, struct seat *seat)
+{
+    seat->attachment = attachment;
+    seat->image = attachment->image;
+    seat->next = attachment->seats;
+    attachment->seats = seat;
+}
+
+int seat_take(struct attachment_table *table, uint64_t image, const char *name, bool shared,
+              const char *client, struct seat *seat)
+{
+    struct attachment *attachment;
+    int r;
+
+    *seat = (struct seat){.client = strdup(client)};
+    if (seat->client == NULL)
+        return varve_fail(ENOMEM, "no memory to open volume '%s'", name);
+    attachment_lock(table);
+    attachment = attachment_find_locked(table, image);
+    if (attachment != NULL)
+        sit_locked(attachment, seat);
+    attachment_unlock(table);
+    if (attachment != NULL)
+        return 0;
+    r = attach(table, image, name, shared, &attachment);
+    if (r != 0) {
+        free(seat->client);
+        return r;
+    }
+    attachment_lock(table);
+    attachment->next = table->first;
+    table->first = attachment;
+    sit_locked(attachment, seat);
+    attachment_unlock(table);
+    return 0;
+}
+
+void attachment_drop_locked(struct attachment_table *table, struct attachment *attachment)
+{
+    struct attachment **place = &table->first;
+
+    if (attachment->seats != NULL || attachment->pins > 0)
+        return;
+    while (*place != attachment)
+        place = &(*place)->next;
+    *place = attachment->next;
+    /* Within the lock: who finds no attachment may delete the image, and must not find it open. */
+    store_image_close(table->store, attachment->image);
+    free_attachment(attachment);
+}
+
+void seat_leave(struct attachment_table *table, struct seat *seat)
+{
+    struct attachment *attachment = seat->attachment;
+    struct seat **place = &attachment->seats;
+    bool ends;
+
+    assert(atomic_load(&seat->writing) == 0);
+    attachment_lock(table);
+    while (*place != seat)
+        place = &(*place)->next;
+    *place = seat->next;
+    ends = attachment->writer != NULL && strcmp(attachment->writer, seat->client) == 0;
+    for (struct seat *other = attachment->seats; ends && other != NULL; other = other->next)
+        ends = strcmp(other->client, seat->client) != 0;
+    if (ends)
+        lease_end_locked(attachment);
+    attachment_drop_locked(table, attachment);
+    attachment_unlock(table);
+    free(seat->client);
+}
+
+static unsigned count_clients(const struct attachment *attachment)
+{
+    unsigned clients = 0;
+
+    for (const struct seat *seat = attachment->seats; seat != NULL; seat = seat->next) {
+        const struct seat *other = seat->next;
+
+        while (other != NULL && strcmp(other->client, seat->client) != 0)
+            other = other->next;
+        clients += other == NULL;
+    }
+    return clients;
+}
+
+void attendance_of(struct attachment_table *table, uint64_t image,
+                   struct attendance *ret_attendance)
+{
+    struct attendance attendance = {.seats = 0};
+    struct attachment *attachment;
+
+    attachment_lock(table);
+    attachment = attachment_find_locked(table, image);
+    if (attachment != NULL) {
+        for (const struct seat *seat = attachment->seats; seat != NULL; seat = seat->next)
+            attendance.seats++;
+        attendance.clients = count_clients(attachment);
+        if (attachment->writer != NULL)
+            snprintf(attendance.writer, sizeof attendance.writer, "%s", attachment->writer);
+    }
+    attachment_unlock(table);
+    *ret_attendance = attendance;
+}
+
+void attachment_set_name(struct attachment_table *table, uint64_t image, const char *name)
+{
+    struct attachment *attachment;
+
+    attachment_lock(table);
+    attachment = attachment_find_locked(table, image);
+    if (attachment != NULL)
+        snprintf(attachment->name, sizeof attachment->name, "%s", name);
+    attachment_unlock(table);
+}

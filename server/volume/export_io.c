@@ -1,0 +1,114 @@
+/*
+ * The data path: a guard, the store, an errno.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <varve/error.h>
+
+#include "volume/export_seat.h"
+
+/* What a client may be told; see export.h. */
+static int for_client(int r)
+{
+    switch (r) {
+    case 0:
+    case -EPERM:
+    case -EINVAL:
+    case -ENOSPC:
+    case -ENOMEM:
+    case -ENOTSUP:
+        return r;
+    default:
+        return r > 0 ? r : -EIO;
+    }
+}
+
+/* Only after 0 export_leave must follow. */
+static int export_enter(struct varve_export *export)
+{
+    if (export->read_only)
+        return varve_fail(EPERM, "%s, was opened only to read", export->description);
+    return lease_enter(export->varve->attachments, &export->seat);
+}
+
+static int export_leave(struct varve_export *export, int r)
+{
+    lease_leave(export->varve->attachments, &export->seat);
+    return for_client(r);
+}
+
+static unsigned store_flags(unsigned flags)
+{
+    return (flags & VARVE_FUA) != 0 ? STORE_FUA : 0;
+}
+
+int varve_export_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset)
+{
+    return for_client(store_read(export->store, export->seat.image, buffer, length, offset));
+}
+
+int varve_export_write(struct varve_export *export, const void *buffer, size_t length,
+                       uint64_t offset, unsigned flags)
+{
+    int r = export_enter(export);
+
+    if (r != 0)
+        return r;
+    r = store_write(export->store, export->seat.image, buffer, length, offset, store_flags(flags));
+    return export_leave(export, r);
+}
+
+/* Trimmed ranges read as zeroes here, so both are one thing, and both are fast: no VARVE_FAST ever
+ * fails. */
+int varve_export_zero(struct varve_export *export, uint64_t length, uint64_t offset, unsigned flags)
+{
+    int r = export_enter(export);
+
+    if (r != 0)
+        return r;
+    r = store_zero(export->store, export->seat.image, length, offset, store_flags(flags));
+    return export_leave(export, r);
+}
+
+int varve_export_trim(struct varve_export *export, uint64_t length, uint64_t offset, unsigned flags)
+{
+    return varve_export_zero(export, length, offset, flags);
+}
+
+/* Of a read-only export too: a client may make durable what another wrote. */
+int varve_export_flush(struct varve_export *export)
+{
+    return for_client(export->varve->read_only ? 0 : store_flush(export->store));
+}
+
+int varve_export_cache(struct varve_export *export, uint64_t length, uint64_t offset)
+{
+    return for_client(store_prefetch(export->store, export->seat.image, length, offset));
+}
+
+int varve_export_extents(struct varve_export *export, uint64_t length, uint64_t offset,
+                         struct varve_extent *ret_extents, unsigned max)
+{
+    enum { PIECE = 64 };
+    struct store_extent found[PIECE];
+    unsigned filled = 0;
+    uint64_t end = offset + length;
+
+    /* In pieces: the store's extents are a type of its own, and the answer may be long. */
+    while (filled < max && (filled == 0 || offset < end)) {
+        unsigned room = max - filled < PIECE ? max - filled : PIECE;
+        int count =
+            store_extents(export->store, export->seat.image, end - offset, offset, found, room);
+
+        if (count <= 0)
+            return filled > 0 ? (int)filled : for_client(count);
+        for (int i = 0; i < count; i++)
+            ret_extents[filled + (unsigned)i] = (struct varve_extent){
+                .offset = found[i].offset, .length = found[i].length, .hole = found[i].hole};
+        filled += (unsigned)count;
+        offset = found[count - 1].offset + found[count - 1].length;
+        if (end == offset)
+            break;
+    }
+    return (int)filled;
+}

@@ -1,0 +1,146 @@
+#include "volume/lease.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "volume/lease_internal.h"
+#include "volume/volume_name.h"
+
+void lease_end_locked(struct attachment *attachment)
+{
+    free(attachment->writer);
+    attachment->writer = NULL;
+    atomic_fetch_add(&attachment->epoch, 1);
+}
+
+/* 0 when the seat may write as things are; else -EPERM and why. */
+static int judge_locked(const struct attachment *attachment, const struct seat *seat)
+{
+    if (seat->fenced)
+        return varve_fail(EPERM,
+                          "volume '%s' was taken away from this connection of %s by 'varve volumes "
+                          "release'; connect again to write",
+                          attachment->name, show_text(seat->client).text);
+    if (attachment->shared || attachment->writer == NULL ||
+        strcmp(attachment->writer, seat->client) == 0)
+        return 0;
+    return varve_fail(EPERM,
+                      "volume '%s' is being written by %s; disconnect that client, or take the "
+                      "volume away from it with 'varve volumes release --force %s'",
+                      attachment->name, show_text(attachment->writer).text, attachment->name);
+}
+
+static int grant(struct attachment_table *table, struct seat *seat)
+{
+    struct attachment *attachment = seat->attachment;
+    int r;
+
+    attachment_lock(table);
+    while (atomic_load(&attachment->draining))
+        pthread_cond_wait(&attachment->drained, &table->lock);
+    r = judge_locked(attachment, seat);
+    if (r == 0 && !attachment->shared && attachment->writer == NULL) {
+        attachment->writer = strdup(seat->client);
+        if (attachment->writer == NULL)
+            r = varve_fail(ENOMEM, "no memory to take the write lease of volume '%s'",
+                           attachment->name);
+    }
+    if (r == 0) {
+        atomic_store(&seat->granted, atomic_load(&attachment->epoch));
+        atomic_fetch_add(&seat->writing, 1);
+    }
+    attachment_unlock(table);
+    return r;
+}
+
+int lease_enter(struct attachment_table *table, struct seat *seat)
+{
+    atomic_fetch_add(&seat->writing, 1);
+    if (atomic_load(&seat->granted) == atomic_load(&seat->attachment->epoch))
+        return 0;
+    /* Not while waiting for a lock whose owner may wait for this count. */
+    lease_leave(table, seat);
+    return grant(table, seat);
+}
+
+void lease_leave(struct attachment_table *table, struct seat *seat)
+{
+    struct attachment *attachment = seat->attachment;
+
+    if (atomic_fetch_sub(&seat->writing, 1) == 1 && atomic_load(&attachment->draining)) {
+        attachment_lock(table);
+        pthread_cond_broadcast(&attachment->drained);
+        attachment_unlock(table);
+    }
+}
+
+bool lease_is_open_to(struct attachment_table *table, const struct seat *seat)
+{
+    const struct attachment *attachment = seat->attachment;
+    bool open;
+
+    attachment_lock(table);
+    open = !seat->fenced && (attachment->shared || attachment->writer == NULL ||
+                             strcmp(attachment->writer, seat->client) == 0);
+    attachment_unlock(table);
+    return open;
+}
+
+static bool fenced_writes_are_under_way(const struct attachment *attachment)
+{
+    for (struct seat *seat = attachment->seats; seat != NULL; seat = seat->next)
+        if (seat->fenced && atomic_load(&seat->writing) != 0)
+            return true;
+    return false;
+}
+
+/* Moves the epoch first, then waits: see lease.h. */
+static void fence_locked(struct attachment_table *table, struct attachment *attachment)
+{
+    for (struct seat *seat = attachment->seats; seat != NULL; seat = seat->next)
+        seat->fenced = seat->fenced || strcmp(seat->client, attachment->writer) == 0;
+    atomic_store(&attachment->draining, true);
+    lease_end_locked(attachment);
+    while (fenced_writes_are_under_way(attachment))
+        pthread_cond_wait(&attachment->drained, &table->lock);
+    atomic_store(&attachment->draining, false);
+    pthread_cond_broadcast(&attachment->drained);
+}
+
+void lease_release(struct attachment_table *table, uint64_t image, char ret_holder[160])
+{
+    struct attachment *attachment;
+
+    ret_holder[0] = '\0';
+    attachment_lock(table);
+    attachment = attachment_find_locked(table, image);
+    if (attachment != NULL) {
+        attachment->pins++;
+        while (atomic_load(&attachment->draining))
+            pthread_cond_wait(&attachment->drained, &table->lock);
+        if (attachment->writer != NULL) {
+            snprintf(ret_holder, 160, "%s", attachment->writer);
+            fence_locked(table, attachment);
+        }
+        attachment->pins--;
+        attachment_drop_locked(table, attachment);
+    }
+    attachment_unlock(table);
+}
+
+void attachment_set_shared(struct attachment_table *table, uint64_t image, bool shared)
+{
+    struct attachment *attachment;
+
+    attachment_lock(table);
+    attachment = attachment_find_locked(table, image);
+    if (attachment != NULL && attachment->shared != shared) {
+        attachment->shared = shared;
+        lease_end_locked(attachment);
+    }
+    attachment_unlock(table);
+}

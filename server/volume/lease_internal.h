@@ -1,0 +1,38 @@
+/* The inside of attachments and leases; only for attachment.c and lease.c. */
+#ifndef VOLUME_LEASE_INTERNAL_H
+#define VOLUME_LEASE_INTERNAL_H
+
+#include <pthread.h>
+#include <varve/volume.h>
+
+#include "volume/lease.h"
+
+struct attachment {
+    struct attachment *next;
+    uint64_t number; /* of the image */
+    struct store_image *image;
+    struct seat *seats;
+    unsigned pins; /* calls that wait and look at it again afterwards */
+    char name[VARVE_NAME_MAX + 1];
+    bool shared;
+    char *writer;           /* the client that holds the lease, or NULL */
+    _Atomic uint64_t epoch; /* from 1; see lease.h */
+    _Atomic bool draining;  /* lease_release waits for writes; nothing is granted meanwhile */
+    pthread_cond_t drained; /* a seat's `writing` became zero, or draining ended */
+};
+
+struct attachment_table {
+    struct store *store;
+    pthread_mutex_t lock;
+    struct attachment *first;
+};
+
+void attachment_lock(struct attachment_table *table);
+void attachment_unlock(struct attachment_table *table);
+struct attachment *attachment_find_locked(struct attachment_table *table, uint64_t image);
+/* Closes and frees it when neither a seat nor a pin holds it. */
+void attachment_drop_locked(struct attachment_table *table, struct attachment *attachment);
+/* Ends the lease, if there is one. */
+void lease_end_locked(struct attachment *attachment);
+
+#endif

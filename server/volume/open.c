@@ -1,0 +1,110 @@
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "io/io_file.h"
+#include "volume/served_store.h"
+
+static void free_varve(struct varve *varve)
+{
+    catalog_close(varve->catalog);
+    attachment_table_free(varve->attachments);
+    store_close(varve->store);
+    io_close(varve->io);
+    notes_free(varve->notes);
+    pthread_mutex_destroy(&varve->names);
+    free(varve->catalog_path);
+    free(varve->directory);
+    free(varve);
+}
+
+static int name_files(struct varve *varve, const char *dir)
+{
+    varve->directory = realpath(dir, NULL);
+    if (varve->directory == NULL)
+        return varve_fail(errno, "cannot find store '%s': %s; 'varve init' makes one", dir,
+                          strerror(errno));
+    if (asprintf(&varve->catalog_path, "%s/catalog.db", varve->directory) < 0) {
+        varve->catalog_path = NULL;
+        return varve_fail(ENOMEM, "no memory to open store '%s'", dir);
+    }
+    return notes_new(&varve->notes);
+}
+
+static int open_store(struct varve *varve, unsigned flags, const struct varve_tuning *tuning)
+{
+    struct store_options options = {.inline_bytes = UINT64_MAX};
+    unsigned io_flags = 0;
+    int r;
+
+    varve->read_only = (flags & VARVE_OPEN_READ_ONLY) != 0;
+    options.read_only = varve->read_only;
+    if (varve->read_only)
+        io_flags |= IO_OPEN_READ_ONLY;
+    if (tuning != NULL && tuning->direct_io)
+        io_flags |= IO_OPEN_DIRECT;
+    if (tuning != NULL)
+        options.cache_bytes = tuning->cache_bytes;
+    r = io_open(varve->directory, io_flags, &varve->io);
+    if (r == 0)
+        r = store_open(varve->io, &options, &varve->store);
+    if (r == 0)
+        r = attachment_table_new(varve->store, &varve->attachments);
+    return r;
+}
+
+int varve_open(const char *dir, unsigned flags, const struct varve_tuning *tuning,
+               struct varve **ret_varve)
+{
+    struct varve *varve = calloc(1, sizeof *varve);
+    int r;
+
+    if (varve == NULL)
+        return varve_fail(ENOMEM, "no memory to open store '%s'", dir);
+    pthread_mutex_init(&varve->names, NULL);
+    r = name_files(varve, dir);
+    if (r == 0)
+        r = open_store(varve, flags, tuning);
+    if (r == 0)
+        r = reconcile(varve);
+    if (r != 0) {
+        free_varve(varve);
+        return r;
+    }
+    *ret_varve = varve;
+    return 0;
+}
+
+int varve_start(struct varve *varve)
+{
+    assert(varve->background == NULL);
+    io_after_fork(varve->io);
+    return varve->read_only ? 0 : background_start(varve, &varve->background);
+}
+
+int varve_close(struct varve *varve)
+{
+    int r = 0;
+
+    if (varve == NULL)
+        return 0;
+    background_stop(varve, varve->background);
+    if (!varve->read_only)
+        r = store_shutdown(varve->store);
+    free_varve(varve);
+    return r;
+}
+
+const char *varve_directory(const struct varve *varve)
+{
+    return varve->directory;
+}
+
+int varve_sync(struct varve *varve)
+{
+    return varve->read_only ? 0 : store_flush(varve->store);
+}
