@@ -62,9 +62,11 @@ static void set_up(CURL *curl, const struct client_call *call, const char *url, 
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->body);
 }
 
-/* What a failed transfer means. */
-static int transfer_failed(CURL *curl, CURLcode code, const char *store)
+/* What a failed transfer means. A connection that ends without an answer may be one too many for
+ * the door, or a server that died: a question can be asked again, a change may have been made. */
+static int transfer_failed(CURL *curl, CURLcode code, const struct client_call *call)
 {
+    const char *store = call->store;
     long os_error = 0;
     curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
     if (code == CURLE_COULDNT_CONNECT && (os_error == ENOENT || os_error == ECONNREFUSED))
@@ -74,6 +76,9 @@ static int transfer_failed(CURL *curl, CURLcode code, const char *store)
                             "you may not ask the server of %s: %s/" VARVE_CONTROL_SOCKET
                             " belongs to another user",
                             store, store);
+    if (strcmp(call->method, "GET") == 0 &&
+        (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR))
+        return EXIT_NO_DOOR;
     if (code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT)
         return command_fail(EXIT_NO_ANSWER, "the server of %s does not answer on its control door",
                             store);
@@ -91,7 +96,7 @@ static int transfer(CURL *curl, const struct client_call *call, const char *url,
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK) {
         free(text.bytes);
-        return transfer_failed(curl, code, call->store);
+        return transfer_failed(curl, code, call);
     }
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -109,8 +114,23 @@ static int transfer(CURL *curl, const struct client_call *call, const char *url,
     return EXIT_DONE;
 }
 
+/* Without a limit on its time a request could wait for ever for a server that is stuck, so it is
+ * asked something short first. */
+static int ping(const struct client_call *call)
+{
+    const struct client_call question = {call->store, "GET", "/v1/ping", NULL};
+    struct client_answer answer;
+    int code = client_door(&question, &answer);
+    if (code == EXIT_DONE)
+        json_decref(answer.json);
+    return code;
+}
+
 int client_door(const struct client_call *call, struct client_answer *ret_answer)
 {
+    int code = may_take_long(call) ? ping(call) : EXIT_DONE;
+    if (code != EXIT_DONE)
+        return code;
     /* The socket's address goes through the directory's descriptor: it may not have more than 107
      * bytes. */
     int directory = open(call->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -125,7 +145,7 @@ int client_door(const struct client_call *call, struct client_answer *ret_answer
     snprintf(socket, sizeof socket, "/proc/self/fd/%d/" VARVE_CONTROL_SOCKET, directory);
     char *url = NULL;
     CURL *curl = curl_easy_init();
-    int code = EXIT_FAILED;
+    code = EXIT_FAILED;
     if (curl == NULL || asprintf(&url, "http://varve%s", call->target) < 0) {
         url = NULL;
         command_fail(EXIT_FAILED, "no memory for a request");

@@ -21,12 +21,13 @@
 #include "control/door_socket.h"
 
 enum {
-    CONNECTIONS_MAX = 64,
+    CONNECTIONS_MAX = 256,
     HEADER_MEMORY = 32 << 10, /* bytes for a connection's request line and headers */
     SILENCE_SECONDS = 10,
     REQUEST_SECONDS = 15, /* from the connection to the request's last byte */
     ANSWER_SECONDS = 60,  /* from the answer's first byte to its last */
     LOGGED_TARGET_MAX = 200,
+    LOGGED_MAX = 600,
 };
 
 struct varve_control {
@@ -87,18 +88,19 @@ static enum MHD_Result visit_body(struct visit *visit, const char *bytes, size_t
     return MHD_YES;
 }
 
-/* Changes and refusals leave a line. The target is the client's text: cut, and nothing in it moves
- * a terminal. */
+/* Changes and refusals leave a line; a refusal says why. The target is the client's text: the line
+ * is cut, and nothing in it moves a terminal. */
 static void log_request(const char *who, const char *method, const char *target, unsigned status)
 {
     if (strcmp(method, "GET") == 0 && status < 400)
         return;
-    char shown[LOGGED_TARGET_MAX + 1];
-    snprintf(shown, sizeof shown, "%.16s %s", method, target);
-    for (char *c = shown; *c != '\0'; c++)
+    char line[LOGGED_MAX + 1];
+    snprintf(line, sizeof line, "%s: %.16s %.*s: %u%s%s", who, method, LOGGED_TARGET_MAX, target,
+             status, status >= 400 ? ": " : "", status >= 400 ? varve_error() : "");
+    for (char *c = line; *c != '\0'; c++)
         if (!isprint((unsigned char)*c))
             *c = '?';
-    fprintf(stderr, "varve: control: %s: %s: %u\n", who, shown, status);
+    fprintf(stderr, "varve: control: %s\n", line);
 }
 
 /* Takes the text. */

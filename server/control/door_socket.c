@@ -15,7 +15,7 @@
 
 #include <varve/error.h>
 
-enum { BACKLOG = 64 };
+enum { BACKLOG = 256 };
 
 /* The address goes through the directory's descriptor: a Unix address holds 107 bytes, and stores
  * may lie deeper than that. */
