@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-int exit_code_of(int error)
+enum exit_code exit_code_of(int error)
 {
     switch (-error) {
     case 0:

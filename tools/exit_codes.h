@@ -18,6 +18,6 @@ enum exit_code {
 };
 
 /* The code for a negative errno as varve's functions return it, or for 0. */
-int exit_code_of(int error);
+enum exit_code exit_code_of(int error);
 
 #endif

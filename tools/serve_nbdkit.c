@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ enum { OLDEST_MAJOR = 1, OLDEST_MINOR = 30 };
 /* Starts `program --dump-config` with its output in a pipe. Returns 0 or an errno. */
 static int spawn_dump(const char *program, FILE **ret_output, pid_t *ret_pid)
 {
-    char *const arguments[] = {(char *)program, "--dump-config", NULL};
+    const char *const arguments[] = {program, "--dump-config", NULL};
     posix_spawn_file_actions_t actions;
     int fds[2], error;
 
@@ -27,7 +28,8 @@ static int spawn_dump(const char *program, FILE **ret_output, pid_t *ret_pid)
     posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
     posix_spawn_file_actions_addclose(&actions, fds[0]);
     posix_spawn_file_actions_addclose(&actions, fds[1]);
-    error = posix_spawnp(ret_pid, program, &actions, NULL, arguments, environ);
+    error = posix_spawnp(ret_pid, program, &actions, NULL, (char *const *)(uintptr_t)arguments,
+                         environ);
     posix_spawn_file_actions_destroy(&actions);
     close(fds[1]);
     if (error) {
@@ -40,15 +42,15 @@ static int spawn_dump(const char *program, FILE **ret_output, pid_t *ret_pid)
 
 static void read_dump(FILE *output, struct serve_nbdkit *nbdkit)
 {
-    char line[PATH_MAX + 64], folder[PATH_MAX], path[2 * PATH_MAX];
+    static const char key[] = "filterdir=";
+    char line[PATH_MAX], path[2 * PATH_MAX];
 
     while (fgets(line, sizeof line, output)) {
         line[strcspn(line, "\n")] = '\0';
         (void)sscanf(line, "version_major=%u", &nbdkit->major);
         (void)sscanf(line, "version_minor=%u", &nbdkit->minor);
-        if (strncmp(line, "filterdir=", strlen("filterdir=")) == 0) {
-            snprintf(folder, sizeof folder, "%s", line + strlen("filterdir="));
-            snprintf(path, sizeof path, "%s/nbdkit-limit-filter.so", folder);
+        if (strncmp(line, key, strlen(key)) == 0) {
+            snprintf(path, sizeof path, "%s/nbdkit-limit-filter.so", line + strlen(key));
             nbdkit->has_limit_filter = access(path, R_OK) == 0;
         }
     }

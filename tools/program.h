@@ -1,0 +1,27 @@
+/* Running other programs: losetup, mount, mkfs and the like. */
+#ifndef TOOLS_PROGRAM_H
+#define TOOLS_PROGRAM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { PROGRAM_OUTPUT = 256, PROGRAM_ARGUMENTS = 24 };
+
+/* Runs a program to its end, with nothing on its standard input. The arguments end with NULL; the
+ * first is the program, looked up in PATH. `output` (PROGRAM_OUTPUT bytes, or NULL) gets the first
+ * line that it printed. Returns 0 when it ended with 0; else -ENOENT when it is not installed,
+ * or -ECHILD, with varve_error() saying what the program said last. */
+int program_run(const char *const arguments[], char *output);
+
+/* Starts a program in a session of its own, so that Ctrl-C does not reach it; what it prints goes
+ * to the file `log`. Returns 0 or a negative errno with varve_error() set. */
+int program_start(const char *const arguments[], const char *log, pid_t *ret_pid);
+
+/* Whether PATH has it. */
+bool program_exists(const char *name);
+
+/* The last line in the file, for messages. Returns `line` (PROGRAM_OUTPUT bytes), "" without one.
+ */
+const char *program_last_line(int fd, char *line);
+
+#endif

@@ -1,0 +1,50 @@
+/* `varve detach`: undoes what `varve attach` made. Needs no server. */
+#include <stddef.h>
+#include <unistd.h>
+
+#include "attachment.h"
+#include "command.h"
+#include "deadline.h"
+
+static int run(const struct invocation *invocation)
+{
+    static struct attachment attachment;
+    const char *named = invocation->arguments[0];
+    bool found;
+    int code;
+
+    if (geteuid() != 0) {
+        return command_fail(EXIT_NOT_PERMITTED, "freeing a block device needs root");
+    }
+    interrupt_catch();
+    code = attachment_lock(invocation->store);
+    if (code != EXIT_DONE) {
+        return code;
+    }
+    /* a ref never begins with a slash */
+    code = named[0] == '/' ? attachment_find(invocation->store, named, &attachment, &found)
+                           : attachment_load(invocation->store, named, &attachment, &found);
+    if (code != EXIT_DONE) {
+        return code;
+    }
+    if (!found) {
+        return command_fail(EXIT_NOT_FOUND, "'%s' is not attached from store '%s'", named,
+                            invocation->store);
+    }
+    return attachment_undo(&attachment);
+}
+
+const struct command command_detach = {
+    .name = "detach",
+    .summary = "Undoes `varve attach`: unmounts, frees the device, ends what served it.",
+    .arguments = "REF|DEVICE|MOUNTPOINT",
+    .details = "Refuses while a program uses the mount or the device; nothing is undone then that\n"
+               "cannot be used any more. Works when the server is gone, too. Needs root.",
+    .example = "varve detach demo\n"
+               "varve detach /mnt",
+    .flags = COMMAND_STORE,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .argument_kinds = {COMMAND_ARGUMENT_VOLUME},
+    .run = run,
+};
