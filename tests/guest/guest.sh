@@ -7,6 +7,8 @@
 #   start_guest SCRIPT [QEMU ARG…]        the same in the background; sets $guest_pid
 #   wait_guest SECONDS                    … and its end
 #   guest_says TEXT                       true when the console has shown that line
+#   tell_guest NAME, await_guest SECONDS NAME   the two halves of a rendezvous with a running script,
+#                                         which has `tell NAME`, `await NAME` and the folder $shared
 #   boot_guest QEMU ARG…                  a system of its own, in the background: the arguments
 #                                         bring -append; sets $guest_pid
 #
@@ -19,6 +21,7 @@ need qemu-system-x86_64 busybox cpio depmod
 need_root
 guest_kernel=$("$top/tests/guest/kernel.sh") || fail "there is no guest kernel"
 console=$work/console
+shared=$work/shared
 guest_pid=
 
 boot_guest() {
@@ -34,12 +37,16 @@ boot_guest() {
 start_guest() {
     local script=$1
     shift
+    rm -rf "$shared"
+    mkdir "$shared"
     guest_program "$script" >"$work/guest.program"
     chmod +x "$work/guest.program"
     boot_guest \
         -append "console=ttyS0 quiet panic=-1 mitigations=off guest.script=$work/guest.program" \
         -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
         -device virtio-9p-pci,fsdev=host,mount_tag=hostroot \
+        -fsdev "local,id=shared,path=$shared,security_model=none" \
+        -device virtio-9p-pci,fsdev=shared,mount_tag=shared \
         -netdev user,id=net -device virtio-net-pci,netdev=net "$@"
 }
 
@@ -48,14 +55,38 @@ guest_program() {
     cat <<END
 #!/bin/bash
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+mkdir -p /run/tmp /run/shared
+export TMPDIR=/run/tmp shared=/run/shared
+mount -t 9p -o trans=virtio,version=9p2000.L,cache=none shared /run/shared
+tell() { touch "/run/shared/\$1"; }
+await() { until [ -e "/run/shared/\$1" ]; do sleep 0.2; done; }
+export -f tell await
 cd /run
-mkdir -p tmp && export TMPDIR=/run/tmp
 bash -eu -o pipefail $(printf %q "$1") </dev/null >/dev/console 2>&1
 echo "guest verdict \$?" >/dev/console
 sync
 echo o >/proc/sysrq-trigger
 sleep 60
 END
+}
+
+tell_guest() {
+    touch "$shared/$1"
+}
+
+await_guest() {
+    try_for "$1" guest_came_to "$2" || {
+        show_console
+        fail "the guest did not come to '$2' within $1 seconds"
+    }
+}
+
+guest_came_to() {
+    [ -e "$shared/$1" ] || kill -0 "$guest_pid" 2>/dev/null || {
+        show_console
+        fail "the guest ended before it came to '$1'"
+    }
+    [ -e "$shared/$1" ]
 }
 
 wait_guest() {

@@ -1,8 +1,8 @@
 # Sourced by shell tests that need a running server; brings lib/cleanup.sh along.
 #
 #   . "$(dirname "$0")/../lib/server.sh"
-#   make_store [INIT ARG…]    makes $store
-#   start_server [ARG…]       `varve serve --store $store ARG…` in the background; returns when it
+#   make_store [INIT ARG…]    makes $store, which is what $VARVE works on (VARVE_STORE)
+#   start_server [ARG…]       `varve serve ARG…` in the background; returns when it
 #                             answers on $socket. Sets $server_pid. Ends with the test.
 #   stop_server               SIGTERM; fails when it takes above 10 seconds or does not end with 0
 #   kill_server               SIGKILL
@@ -16,7 +16,8 @@
 
 VARVE_BUILD=${VARVE_BUILD:-$top/build}
 VARVE=$VARVE_BUILD/tools/varve
-store=$work/store
+export VARVE_STORE=$work/store
+store=$VARVE_STORE
 socket=$store/nbd.sock
 server_log=$work/server.log
 server_pid=
@@ -29,7 +30,7 @@ make_store() {
 
 start_server() {
     rm -f "$socket"
-    "$VARVE" serve --store "$store" "$@" >>"$server_log" 2>&1 </dev/null &
+    "$VARVE" serve "$@" >>"$server_log" 2>&1 </dev/null &
     server_pid=$!
     at_end end_server "$server_pid"
     try_for 20 server_answers || {
