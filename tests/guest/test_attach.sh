@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# `varve attach` and `detach` with the kernel's nbd driver: the store, its server and its client are
+# all in the guest, on a disk of its own.
+# timeout: 300
+. "$(dirname "$0")/../lib/server.sh"
+. "$(dirname "$0")/guest.sh"
+need nbd-client sfdisk mkfs.ext4 mkfs.xfs jq
+
+truncate -s 3G "$work/disk"
+mkfs.ext4 -q "$work/disk"
+
+cat >"$work/script" <<END
+varve() {
+    "$VARVE" "\$@"
+}
+refuses() {
+    if "\$@" >/run/refusal 2>&1; then
+        echo "went through, and should not have: \$*"
+        return 1
+    fi
+    echo "refused: \$(cat /run/refusal)"
+}
+check() {
+    "\$@" || { echo "not true: \$*" && return 1; }
+}
+serve() {
+    varve serve >>/run/server.log 2>&1 &
+    server=\$!
+    for _ in \$(seq 100); do
+        ! nbdinfo --size "nbd+unix:///?socket=\$VARVE_STORE/nbd.sock" >/dev/null 2>&1 || break
+        [ ! -S "\$VARVE_STORE/control.sock" ] || break
+        sleep 0.1
+    done
+}
+END
+cat >>"$work/script" <<'END'
+mkdir /mnt/disk /mnt/volume
+mount /dev/vda /mnt/disk
+export VARVE_STORE=/mnt/disk/store
+varve init $VARVE_STORE
+serve
+varve volumes create one --size 1G
+varve volumes create two --size 1G
+
+# a bare device: the kernel's driver, with partitions that appear by themselves
+device=$(varve attach one | tail -n 1)
+check [ "${device#/dev/nbd}" != "$device" ]
+printf '%s\n' label:gpt size=400M size=400M | sfdisk -q "$device"
+for _ in $(seq 50); do [ -b "${device}p2" ] || sleep 0.1; done
+mkfs.ext4 -q "${device}p1"
+mkfs.xfs -q "${device}p2"
+mount "${device}p2" /mnt/volume
+cp -rL /usr/share/zoneinfo/Europe /mnt/volume/tree
+refuses varve volumes delete one
+umount /mnt/volume
+varve detach one
+check [ ! -e "/sys/block/${device#/dev/}/pid" ]
+
+# several at once, and the partitions of a table that was there before
+device=$(varve attach one | tail -n 1)
+varve attach two --mkfs ext4 /mnt/volume
+check mountpoint -q /mnt/volume
+echo kept >/mnt/volume/file
+for _ in $(seq 50); do [ -b "${device}p2" ] || sleep 0.1; done
+mkdir /mnt/xfs
+mount -o ro "${device}p2" /mnt/xfs
+diff -r /usr/share/zoneinfo/Europe /mnt/xfs/tree
+umount /mnt/xfs
+varve detach one
+varve detach two
+check [ -z "$(ls /mnt/volume)" ]
+
+# read-only: a mount shows the file and takes no other
+varve attach two --read-only /mnt/volume
+check [ "$(cat /mnt/volume/file)" = kept ]
+refuses touch /mnt/volume/other
+varve detach /mnt/volume
+check [ -z "$(ls /mnt/volume)" ]
+
+# the server dies below an attached volume: detach undoes it, and attach works again
+varve attach two /mnt/volume
+sync
+kill -KILL $server
+wait $server || true
+varve detach two
+check [ -z "$(ls /mnt/volume)" ]
+for n in /sys/block/nbd*; do check [ ! -e "$n/pid" ]; done
+serve
+varve attach two /mnt/volume
+check [ "$(cat /mnt/volume/file)" = kept ]
+
+# with the client still attached, the server stops in time
+began=$SECONDS
+kill -TERM $server
+wait $server
+check [ $((SECONDS - began)) -le 10 ]
+varve detach two
+varve check --data
+umount /mnt/disk
+END
+
+in_guest 200 "$work/script" -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"
