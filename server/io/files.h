@@ -10,7 +10,7 @@
 
 #include "io/io.h"
 #include "io/pages.h"
-#include "io/stage.h"
+#include "io/stage_file.h"
 
 /* The descriptors that I/O goes through; also their index in a ring's table of registered files. */
 enum io_slot { SLOT_EXTENTS = IO_EXTENTS, SLOT_JOURNAL = IO_JOURNAL, SLOT_DIRECT, SLOTS };
@@ -31,7 +31,7 @@ struct io_files {
     pthread_mutex_t growth; /* held while a file is grown by ftruncate */
     struct rings *rings;
     struct pages *pages;
-    struct stage stage;
+    struct stage_file stage;
 };
 
 static inline struct io_files *io_files(struct io *io)

@@ -60,13 +60,13 @@ static int map_stage(struct io *io, size_t length, void **ret_memory, int *ret_f
 {
     struct io_files *files = io_files(io);
 
-    return stage_open(&files->stage, files->dir, files->path, files->slot[SLOT_JOURNAL],
-                      files->read_only, length, ret_memory, ret_found);
+    return stage_file_open(&files->stage, files->dir, files->path, files->slot[SLOT_JOURNAL],
+                           files->read_only, length, ret_memory, ret_found);
 }
 
 static void remove_stage(struct io *io)
 {
-    stage_unlink(&io_files(io)->stage);
+    stage_file_unlink(&io_files(io)->stage);
 }
 
 static void *allocate_memory(struct io *io, size_t length)
@@ -131,7 +131,7 @@ static struct io_files *files_new(const char *dir, unsigned flags)
     files->read_only = flags & IO_OPEN_READ_ONLY;
     files->direct = flags & IO_OPEN_DIRECT;
     pthread_mutex_init(&files->growth, NULL);
-    stage_init(&files->stage);
+    stage_file_init(&files->stage);
     files->path = strdup(dir);
     files->pages = pages_new();
     files->rings = rings_new(files->slot);
@@ -167,7 +167,7 @@ void io_close(struct io *io)
 
     if (io == NULL)
         return;
-    stage_close(&files->stage);
+    stage_file_close(&files->stage);
     rings_free(files->rings);
     if (files->lock >= 0 && !files->read_only && files->process == getpid())
         holder_name(files->lock, true);

@@ -1,4 +1,4 @@
-#include "io/stage.h"
+#include "io/stage_file.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,9 +34,9 @@ struct place {
 };
 enum { BY_ENVIRONMENT, IN_SHM, IN_STORE, PLACES };
 
-void stage_init(struct stage *stage)
+void stage_file_init(struct stage_file *stage)
 {
-    *stage = (struct stage){.dir = -1};
+    *stage = (struct stage_file){.dir = -1};
 }
 
 static int make_trailer(int journal, size_t length, struct trailer *ret_trailer)
@@ -191,7 +191,7 @@ static int find_or_make(const struct place *places, const struct trailer *traile
         strerrordesc_np(-rc));
 }
 
-static int map(struct stage *stage, int descriptor, bool read_only, size_t length)
+static int map(struct stage_file *stage, int descriptor, bool read_only, size_t length)
 {
     int flags = read_only ? MAP_PRIVATE : MAP_SHARED;
     void *memory;
@@ -207,8 +207,8 @@ static int map(struct stage *stage, int descriptor, bool read_only, size_t lengt
     return 0;
 }
 
-int stage_open(struct stage *stage, int store, const char *path, int journal, bool read_only,
-               size_t length, void **ret_memory, int *ret_found)
+int stage_file_open(struct stage_file *stage, int store, const char *path, int journal,
+                    bool read_only, size_t length, void **ret_memory, int *ret_found)
 {
     struct place places[PLACES];
     const struct place *place = NULL;
@@ -242,7 +242,7 @@ int stage_open(struct stage *stage, int store, const char *path, int journal, bo
     return rc;
 }
 
-void stage_unlink(struct stage *stage)
+void stage_file_unlink(struct stage_file *stage)
 {
     if (stage->dir < 0)
         return;
@@ -251,11 +251,11 @@ void stage_unlink(struct stage *stage)
     stage->dir = -1;
 }
 
-void stage_close(struct stage *stage)
+void stage_file_close(struct stage_file *stage)
 {
     if (stage->memory != NULL)
         munmap(stage->memory, stage->length);
     if (stage->dir >= 0)
         close(stage->dir);
-    stage_init(stage);
+    stage_file_init(stage);
 }

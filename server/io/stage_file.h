@@ -11,31 +11,31 @@
  * user who is not a system user logs out for good (RemoveIPC). Let VARVE_STAGE_DIR name a tmpfs
  * that stays.
  */
-#ifndef IO_STAGE_H
-#define IO_STAGE_H
+#ifndef IO_STAGE_FILE_H
+#define IO_STAGE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct stage {
-    void *memory; /* NULL before stage_open */
+struct stage_file {
+    void *memory; /* NULL before stage_file_open */
     size_t length;
     int dir; /* where the file is; -1 when there is none */
     char name[80];
 };
 
-void stage_init(struct stage *stage);
+void stage_file_init(struct stage_file *stage);
 
 /* See stage_map in io.h. `store` is the open directory of the store, `path` its name for messages,
  * `journal` its open journal. With `read_only` nothing is made and what is found is mapped
  * privately. */
-int stage_open(struct stage *stage, int store, const char *path, int journal, bool read_only,
-               size_t length, void **ret_memory, int *ret_found);
+int stage_file_open(struct stage_file *stage, int store, const char *path, int journal,
+                    bool read_only, size_t length, void **ret_memory, int *ret_found);
 
 /* Removes the file; the memory stays. Does nothing without a file. */
-void stage_unlink(struct stage *stage);
+void stage_file_unlink(struct stage_file *stage);
 
 /* Unmaps and leaves the file, to be found again. */
-void stage_close(struct stage *stage);
+void stage_file_close(struct stage_file *stage);
 
 #endif
