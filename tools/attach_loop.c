@@ -79,7 +79,7 @@ static pid_t find_nbdfuse(const struct attachment *attachment)
         /* exactly one of its arguments, and not only the beginning of one */
         if (length > 0 && memmem(text, (size_t)length, file, strlen(file) + 1) &&
             strstr(text, "nbdfuse")) {
-            found = (pid_t)atol(entry->d_name);
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
         }
     }
     if (processes) {

@@ -29,7 +29,7 @@ enum {
 
 struct attachment {
     char ref[ATTACHMENT_REF];
-    char folder[ATTACHMENT_FOLDER];      /* STORE/run/attach-REF, with no symbolic link in it */
+    char folder[ATTACHMENT_FOLDER]; /* STORE/run/attach-REF, with no symbolic link in it */
     char device[ATTACHMENT_DEVICE]; /* /dev/nbd0, /dev/loop0, or "" when there is none yet */
     char mountpoint[PATH_MAX];      /* or "" */
     pid_t kernel_client; /* nbd-client that connected `device`; 0: nbdfuse and a loop device */

@@ -35,7 +35,7 @@ static void visit_sockets(void (*visit)(int fd, bool listening, const struct add
     struct dirent *entry;
 
     while (folder && (entry = readdir(folder))) {
-        int fd = atoi(entry->d_name), listening, type;
+        int fd = (int)strtol(entry->d_name, NULL, 10), listening, type;
         struct address own = {.length = sizeof own.storage};
         socklen_t size = sizeof type;
 
