@@ -19,7 +19,7 @@ enum {
 };
 
 /* A refusal's code is the name of an errno. */
-static int exit_code_of_name(const char *name)
+static enum exit_code exit_code_of_name(const char *name)
 {
     for (int number = 1; number < 200; number++) {
         const char *known = strerrorname_np(number);
@@ -38,7 +38,7 @@ static int unpack(struct client_answer *answer, json_t **ret_answer)
     const char *name = NULL, *message = NULL;
     int code;
     if (json_unpack(answer->json, "{s{ss ss}}", "error", "code", &name, "message", &message) == 0)
-        code = command_fail((enum exit_code)exit_code_of_name(name), "%s", message);
+        code = command_fail(exit_code_of_name(name), "%s", message);
     else
         code = command_fail(EXIT_NO_ANSWER, "the server refuses with status %u and no reason",
                             answer->status);

@@ -139,8 +139,8 @@ int client_door(const struct client_call *call, struct client_answer *ret_answer
                    ? command_fail(EXIT_NOT_FOUND,
                                   "there is no store at %s; 'varve init %s' makes one", call->store,
                                   call->store)
-                   : command_fail((enum exit_code)exit_code_of(-errno), "cannot open store %s: %s",
-                                  call->store, strerror(errno));
+                   : command_fail(exit_code_of(-errno), "cannot open store %s: %s", call->store,
+                                  strerror(errno));
     char socket[64];
     snprintf(socket, sizeof socket, "/proc/self/fd/%d/" VARVE_CONTROL_SOCKET, directory);
     char *url = NULL;

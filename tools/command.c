@@ -47,8 +47,7 @@ void command_warn(const char *format, ...)
 int command_fail_error(int error)
 {
     const char *line = varve_error();
-    return command_fail((enum exit_code)exit_code_of(error), "%s",
-                        line[0] != '\0' ? line : strerror(-error));
+    return command_fail(exit_code_of(error), "%s", line[0] != '\0' ? line : strerror(-error));
 }
 
 int command_confirm(const struct invocation *invocation, const char *format, ...)

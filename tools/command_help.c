@@ -4,7 +4,24 @@
 
 #include "command_line.h"
 
-enum { OPTION_COLUMN = 26 };
+enum { OPTION_COLUMN = 28, LINE_COLUMNS = 90 };
+
+/* Words from OPTION_COLUMN on, wrapped. The cursor stands at that column. */
+static void print_wrapped(const char *text, FILE *file)
+{
+    const size_t width = LINE_COLUMNS - OPTION_COLUMN;
+    while (strlen(text) > width) {
+        size_t length = width;
+        while (length > 0 && text[length] != ' ')
+            length--;
+        if (length == 0) /* one long word */
+            length = strcspn(text, " ");
+        fprintf(file, "%.*s\n%*s", (int)length, text, OPTION_COLUMN, "");
+        text += length;
+        text += strspn(text, " ");
+    }
+    fprintf(file, "%s\n", text);
+}
 
 static void print_option(const struct poptOption *option, FILE *file)
 {
@@ -12,13 +29,14 @@ static void print_option(const struct poptOption *option, FILE *file)
     char brief[8] = "    ";
     if (option->shortName != '\0')
         snprintf(brief, sizeof brief, "-%c, ", option->shortName);
-    snprintf(left, sizeof left, "%s--%s%s%s", brief, option->longName,
+    snprintf(left, sizeof left, "  %s--%s%s%s", brief, option->longName,
              option->argDescrip != NULL ? " " : "",
              option->argDescrip != NULL ? option->argDescrip : "");
     if (strlen(left) + 1 < OPTION_COLUMN)
-        fprintf(file, "  %-*s%s\n", OPTION_COLUMN, left, option->descrip);
+        fprintf(file, "%-*s", OPTION_COLUMN, left);
     else
-        fprintf(file, "  %s\n  %*s%s\n", left, OPTION_COLUMN, "", option->descrip);
+        fprintf(file, "%s\n%*s", left, OPTION_COLUMN, "");
+    print_wrapped(option->descrip, file);
 }
 
 static void print_options(const struct command *command, FILE *file)

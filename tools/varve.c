@@ -4,23 +4,16 @@
 #include "command_line.h"
 
 static const struct command *const commands[] = {
-    &command_init,
-#ifdef VARVE_HAVE_SERVE
-    &command_serve,
-#endif
-    &command_volumes,
-#ifdef VARVE_HAVE_ATTACH
-    &command_attach,  &command_detach,
-#endif
-    &command_inspect, &command_check,  &command_stats, &command_complete, NULL,
+    &command_init,    &command_serve, &command_volumes, &command_attach,   &command_detach,
+    &command_inspect, &command_check, &command_stats,   &command_complete, NULL,
 };
 
 const struct command command_varve = {
     .name = "varve",
     .summary = "Serves volumes as network block devices from one copy-on-write store.",
     .details =
-        "Each command works while the store is served (through its control door) and while it\n"
-        "is not. Sizes are written 10G, 512M, 1T (powers of 1024) or in bytes.\n"
+        "All but attach and detach work while the store is served (through its control door)\n"
+        "and while it is not. Sizes are written 10G, 512M, 1T (powers of 1024) or in bytes.\n"
         "\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 in use, 5 no space,\n"
         "6 damage found or I/O error, 7 not permitted, 8 exists already, 9 no answer from\n"
