@@ -16,5 +16,8 @@ existing=()
 for file in "${files[@]}"; do
     [ ! -f "$file" ] || existing+=("$file")
 done
-clang-format --dry-run -Werror "${existing[@]}" || fail "run clang-format -i on these files"
+clang-format --dry-run -Werror "${existing[@]}" 2>"$work/found" || {
+    sed -n 's/:[0-9]*:[0-9]*: error:.*//p' "$work/found" | sort | uniq -c
+    fail "run clang-format -i on these files"
+}
 echo "${#existing[@]} files"
