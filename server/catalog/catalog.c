@@ -226,6 +226,8 @@ int catalog_create(const char *path)
     remove_beside(file, "");
     remove_beside(file, "-journal");
     r = fill_new(file);
+    /* Finished, but kept: see `settings`. */
+    remove_beside(file, "-journal");
     if (r == 0) {
         /* What the lost file left to roll back would be rolled back into the new one. */
         remove_beside(path, "-journal");
@@ -236,10 +238,8 @@ int catalog_create(const char *path)
     }
     if (r == 0)
         r = sync_directory_of(path);
-    if (r != 0) {
+    if (r != 0)
         remove_beside(file, "");
-        remove_beside(file, "-journal");
-    }
     return r;
 }
 

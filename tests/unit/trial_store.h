@@ -1,0 +1,40 @@
+/* A small store for one case, through the public door, in the scratch directory. */
+#ifndef UNIT_TRIAL_STORE_H
+#define UNIT_TRIAL_STORE_H
+
+#include <varve/error.h>
+#include <varve/server.h>
+#include <varve/volume.h>
+
+#include "check.h"
+#include "scratch.h"
+
+enum { MIB = 1 << 20 };
+
+static inline const char *trial_make(const char *name)
+{
+    struct varve_init_options options = {.limit = 128 * MIB, .journal_size = 4 * MIB};
+    const char *dir = scratch_path(name);
+
+    if (varve_init(dir, &options) != 0)
+        check_failed(__FILE__, __LINE__, "init: %s", varve_error());
+    return dir;
+}
+
+static inline struct varve *trial_open(const char *dir, unsigned flags)
+{
+    struct varve *varve = NULL;
+
+    if (varve_open(dir, flags, NULL, &varve) != 0)
+        check_failed(__FILE__, __LINE__, "open: %s", varve_error());
+    return varve;
+}
+
+static inline int trial_create(struct varve *varve, const char *name, uint64_t size)
+{
+    struct varve_volume_options options = {.size = size};
+
+    return varve_volume_create(varve, name, &options);
+}
+
+#endif
