@@ -48,7 +48,9 @@ static int line(const char *words)
     const char *argv[16] = {"varve"};
     int argc = 1;
     snprintf(copy, sizeof copy, "%s", words);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+    char *rest = copy;
+    for (char *word = strsep(&rest, " "); word != NULL && word[0] != '\0';
+         word = strsep(&rest, " "))
         argv[argc++] = strcmp(word, "''") == 0 ? "" : word;
     FILE *catch = tmpfile();
     int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
