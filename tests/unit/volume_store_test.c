@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <varve/export.h>
+#include <varve/inspect.h>
 
 #include "trial_store.h"
 
@@ -289,6 +290,38 @@ static void a_store_is_held_once(void)
     CHECK_EQ(varve_open(scratch_path("nowhere"), 0, NULL, &second), -ENOENT);
 }
 
+/* A file system, made outside and copied in, is found through the store. */
+static void inspect(void)
+{
+    struct varve *varve = trial_open(trial_make("inspect"), 0);
+    const char *path = scratch_path("ext2.img");
+    struct varve_inspection *inspection = NULL;
+    struct varve_export *export = NULL;
+    static unsigned char bytes[MIB];
+    int fd;
+
+    CHECK_EQ(trial_create(varve, "a", MIB), 0);
+    CHECK_EQ(varve_inspect(varve, "a", &inspection), 0);
+    CHECK(inspection->blank && inspection->content.type[0] == '\0');
+    varve_inspection_free(inspection);
+    setenv("IMAGE", path, 1);
+    CHECK_EQ(system("PATH=$PATH:/usr/sbin:/sbin mkfs.ext2 -q -L pond \"$IMAGE\" 1M"), 0);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK_EQ(pread(fd, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
+    close(fd);
+    CHECK_EQ(varve_export_open(varve, "a", "me", false, &export), 0);
+    CHECK_EQ(varve_export_write(export, bytes, sizeof bytes, 0, 0), 0);
+    CHECK_EQ(varve_inspect(varve, "a", &inspection), 0);
+    CHECK(!inspection->blank && inspection->size == MIB);
+    CHECK_HAS(inspection->content.type, "ext2");
+    CHECK_HAS(inspection->content.label, "pond");
+    CHECK_EQ(inspection->content.clean, VARVE_CLEAN_YES);
+    varve_inspection_free(inspection);
+    varve_export_close(export);
+    CHECK_EQ(varve_inspect(varve, "b", &inspection), -ENOENT);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
 static void ignore_line(void *opaque, const char *line)
 {
     (void)opaque;
@@ -337,6 +370,7 @@ int main(int argc, char **argv)
         {"what init refuses", what_init_refuses},
         {"init takes up what an unfinished one left", init_takes_up_what_an_unfinished_one_left},
         {"a store is held once", a_store_is_held_once},
+        {"inspect", inspect},
         {"check of a used store", check_of_a_used_store},
     };
 
