@@ -66,7 +66,7 @@ struct sim_disk {
     uint64_t sequence;    /* of the last completed write */
     uint64_t last_flight; /* number */
     uint64_t events;
-    bool dead;
+    bool dead, lost_power;
     struct stop stop;
     sim_hook hook;
     void *hook_opaque;

@@ -120,6 +120,7 @@ void sim_disk_cut_at(struct sim_disk *disk, uint64_t event, enum sim_outcome out
 void sim_disk_kill_at(struct sim_disk *disk, uint64_t event, enum sim_outcome outcome);
 
 bool sim_disk_is_dead(const struct sim_disk *disk);
+bool sim_disk_lost_power(const struct sim_disk *disk); /* the last time it died */
 
 /* Works again, without faults or cuts to come. Whoever used the disk before has been closed. Also
  * after a store was merely closed: then nothing is lost, as when a process ended by itself. */

@@ -174,6 +174,7 @@ void stop_locked(struct sim_disk *disk, const struct stop *stop)
         kill_locked(disk, stop->outcome);
     flight_clear_locked(disk);
     disk->dead = true;
+    disk->lost_power = stop->power;
     disk->stop.event = 0;
 }
 
@@ -209,6 +210,11 @@ void sim_disk_kill_at(struct sim_disk *disk, uint64_t event, enum sim_outcome ou
 bool sim_disk_is_dead(const struct sim_disk *disk)
 {
     return disk->dead;
+}
+
+bool sim_disk_lost_power(const struct sim_disk *disk)
+{
+    return disk->lost_power;
 }
 
 /* What a failed sync doomed is evicted some time; here before the next process comes, unless the

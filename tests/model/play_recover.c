@@ -1,0 +1,121 @@
+/*
+ * Endings, beginnings, and the comparison in between.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "play.h"
+#include "varve/error.h"
+
+static const char *const stops[] = {"kill", "failed store", "power cut"};
+
+static void report(void *opaque, const char *line)
+{
+    (void)opaque;
+    printf("     check: %s\n", line);
+}
+
+void play_check(struct play *play)
+{
+    struct store_check_result result = {0};
+    int rc = store_check(play->store, STORE_CHECK_DATA, report, NULL, &result);
+
+    if (rc != 0 && !sim_disk_is_dead(play->disk))
+        play_failed(play, "store_check says %d", rc);
+    if (rc == 0 && result.problems != 0)
+        play_failed(play, "store_check found %llu problems", (unsigned long long)result.problems);
+    if (rc == 0 && result.images != model_now(play->history)->count)
+        play_failed(play, "store_check counts %llu images, not %zu",
+                    (unsigned long long)result.images, model_now(play->history)->count);
+}
+
+void play_compare(struct play *play)
+{
+    struct model_state found;
+    char why[512];
+    int rc = model_state_read(play->store, &play->chance, &found);
+
+    if (rc != 0 && sim_disk_is_dead(play->disk))
+        return;
+    if (rc != 0)
+        play_failed(play, "reading all images fails with %d", rc);
+    if (!model_state_is(&found, model_now(play->history), NULL, why, sizeof(why)))
+        play_failed(play, "%s", why);
+    model_state_drop(&found);
+}
+
+static void close_store(struct play *play)
+{
+    store_close(play->store);
+    play->store = NULL;
+    if (sim_disk_memory(play->disk) != 0)
+        play_failed(play, "%llu bytes of memory were not freed",
+                    (unsigned long long)sim_disk_memory(play->disk));
+}
+
+void play_restart(struct play *play)
+{
+    int rc = store_shutdown(play->store);
+
+    if (sim_disk_is_dead(play->disk))
+        return;
+    if (rc != 0)
+        play_failed(play, "store_shutdown says %d", rc);
+    model_flushed(play->history);
+    close_store(play);
+    sim_disk_reboot(play->disk);
+    rc = store_open(sim_disk_io(play->disk), &play->options, &play->store);
+    if (rc != 0)
+        play_failed(play, "store_open after a shutdown says %d", rc);
+    play_compare(play);
+}
+
+/* Opens; with `cut_again` the power may go, or the process die, while it does, up to some times.
+ * *stop becomes MODEL_CUT when the power went. */
+static void open_again(struct play *play, enum model_stop *stop, bool cut_again)
+{
+    for (unsigned tries = 0;; tries++) {
+        bool cut = cut_again && tries < 4 && chance_hit(&play->chance, 1, 2), kill = false;
+        uint64_t at = sim_disk_events(play->disk) + 1 + chance_below(&play->chance, 60);
+        enum sim_outcome outcome = (enum sim_outcome)chance_below(&play->chance, 3);
+        int rc;
+
+        if (cut) {
+            kill = chance_hit(&play->chance, 1, 3);
+            if (kill)
+                sim_disk_kill_at(play->disk, at, outcome);
+            else
+                sim_disk_cut_at(play->disk, at, outcome);
+        }
+        rc = store_open(sim_disk_io(play->disk), &play->options, &play->store);
+        if (!sim_disk_is_dead(play->disk)) {
+            sim_disk_cut_at(play->disk, 0, SIM_NONE);
+            if (rc == 0)
+                return;
+            play_failed(play, "store_open after a stop says %d", rc);
+        }
+        if (!kill)
+            *stop = MODEL_CUT;
+        if (rc == 0)
+            close_store(play);
+        sim_disk_reboot(play->disk);
+    }
+}
+
+void play_recover(struct play *play, enum model_stop stop, bool cut_again)
+{
+    struct model_state found;
+    char why[512];
+    int rc;
+
+    close_store(play);
+    sim_disk_reboot(play->disk);
+    open_again(play, &stop, cut_again);
+    rc = model_state_read(play->store, &play->chance, &found);
+    if (rc != 0)
+        play_failed(play, "reading all images after a stop fails with %d", rc);
+    if (!model_found(play->history, &found, stop, why, sizeof(why)))
+        play_failed(play, "after a %s: %s", stops[stop], why);
+    if (play->verbose)
+        printf("       recovered after a %s\n", stops[stop]);
+}

@@ -1,0 +1,320 @@
+/*
+ * Random histories against the model, with a stop about every hundred operations:
+ *
+ *   model --seed N --ops N --cuts N [--laps N] [--verbose]
+ *
+ * A lap is one store with its own geometry; lap i has the seed N + i. What fails prints the command
+ * that repeats its lap.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "play.h"
+
+enum { BLOCK = 4096, IMAGES = MODEL_IMAGES_MAX - 2 };
+
+struct lap {
+    struct play play;
+    uint64_t operations, stops, stops_done;
+    char repeat[160];
+};
+
+static uint64_t below(struct lap *lap, uint64_t limit)
+{
+    return chance_below(&lap->play.chance, limit);
+}
+
+static bool hit(struct lap *lap, uint64_t of, uint64_t out_of)
+{
+    return chance_hit(&lap->play.chance, of, out_of);
+}
+
+/* Sizes around the borders that matter: a block, an odd end, a leaf of 1 MiB, more than one leaf.
+ */
+static uint64_t any_size(struct lap *lap)
+{
+    static const uint64_t sizes[] = {512,     BLOCK,           16 * BLOCK,         100 << 10,
+                                     1 << 20, (1 << 20) + 512, (3 << 20) + 5 * 512};
+
+    return hit(lap, 1, 2) ? sizes[below(lap, 7)] : (1 + below(lap, 2048)) * 512;
+}
+
+/* A random image; 0 when there is none. Half the time the lowest, so that it gets a history. */
+static uint64_t any_image(struct lap *lap)
+{
+    struct model_state *now = model_now(lap->play.history);
+
+    if (now->count == 0)
+        return 0;
+    return now->images[hit(lap, 1, 2) ? 0 : below(lap, now->count)].number;
+}
+
+/* A range of the image, of all kinds that a client sends. False when it would be empty. */
+static bool any_range(struct lap *lap, uint64_t image, uint64_t *ret_offset, uint64_t *ret_length)
+{
+    uint64_t size = model_find(model_now(lap->play.history), image)->size, length, offset;
+    bool aligned = hit(lap, 2, 3);
+
+    offset = below(lap, size);
+    length = hit(lap, 2, 3)   ? BLOCK
+             : hit(lap, 3, 4) ? 1 + below(lap, 16 * BLOCK)
+                              : 1 + below(lap, 600 << 10);
+    if (!aligned && length == BLOCK)
+        length = 1 + below(lap, 2 * BLOCK);
+    if (aligned) {
+        offset -= offset % BLOCK;
+        length = (length + BLOCK - 1) / BLOCK * BLOCK;
+    }
+    if (hit(lap, 1, 2) && size > 64 * BLOCK)
+        offset %= 64 * BLOCK; /* hot */
+    *ret_offset = offset;
+    *ret_length = length < size - offset ? length : size - offset;
+    return *ret_length > 0;
+}
+
+static void table_operation(struct lap *lap)
+{
+    struct play *play = &lap->play;
+    uint64_t image = any_image(lap), other = any_image(lap), made;
+    bool full = model_now(play->history)->count >= IMAGES;
+
+    if (image == 0 || (!full && hit(lap, 1, 6))) {
+        play_create(play, any_size(lap), &made);
+        return;
+    }
+    switch (below(lap, full ? 2 : 9)) {
+    case 0:
+    case 1:
+        play_delete(play, image);
+        break;
+    case 2:
+    case 3:
+    case 4:
+        play_clone(play, image, true, &made);
+        break;
+    case 5:
+        play_clone(play, image, false, &made);
+        break;
+    case 6:
+        play_resize(play, image, any_size(lap));
+        break;
+    case 7:
+        if (image != other)
+            play_rollback(play, image, other);
+        break;
+    default:
+        if (hit(lap, 1, 4))
+            play_freeze(play, image);
+    }
+}
+
+static void one_operation(struct lap *lap)
+{
+    struct play *play = &lap->play;
+    uint64_t image = any_image(lap), offset, length, kind = below(lap, 100);
+
+    if (image == 0 || kind < 8) {
+        table_operation(lap);
+    } else if (kind < 16) {
+        play_flush(play);
+    } else if (kind < 30) {
+        if (any_range(lap, image, &offset, &length))
+            play_zero(play, image, offset, length, hit(lap, 1, 10));
+    } else if (kind < 45) {
+        if (any_range(lap, image, &offset, &length))
+            play_read(play, image, offset, length);
+    } else if (kind < 98) {
+        if (any_range(lap, image, &offset, &length))
+            play_write(play, image, offset, length, hit(lap, 1, 10));
+    } else if (kind == 98) {
+        play_checkpoint(play);
+    } else {
+        play_settle(play);
+    }
+    if (model_under_way(play->history))
+        return; /* the disk died, or the store failed */
+    sim_disk_advance(play->disk, below(lap, 200000000));
+    while (!sim_disk_is_dead(play->disk) && !store_failed(play->store) && hit(lap, 1, 3))
+        play_step(play, (enum store_work)below(lap, STORE_WORKS));
+}
+
+static void arm_stop(struct lap *lap)
+{
+    uint64_t at = sim_disk_events(lap->play.disk) + 1 + below(lap, hit(lap, 1, 2) ? 20 : 300);
+    enum sim_outcome outcome = (enum sim_outcome)below(lap, 3);
+
+    if (hit(lap, 1, 3))
+        sim_disk_kill_at(lap->play.disk, at, outcome);
+    else
+        sim_disk_cut_at(lap->play.disk, at, outcome);
+}
+
+static void arm_fault(struct lap *lap)
+{
+    static const enum sim_kind kinds[] = {SIM_READ, SIM_WRITE,    SIM_WRITE,
+                                          SIM_SYNC, SIM_ALLOCATE, SIM_ANY};
+    enum sim_kind kind = kinds[below(lap, 6)];
+    struct sim_fault fault = {
+        .kinds = kind,
+        .files = (unsigned)below(lap, 4),
+        .nth = 1 + below(lap, 20),
+        .forever = hit(lap, 1, 3),
+        .error = kind == SIM_ALLOCATE || (kind == SIM_WRITE && hit(lap, 1, 4)) ? ENOSPC : EIO};
+
+    if (hit(lap, 1, 4))
+        sim_disk_fail_memory(lap->play.disk, 1 + below(lap, 40), hit(lap, 1, 3));
+    else
+        sim_disk_fail(lap->play.disk, &fault);
+    lap->play.forgiving = true;
+}
+
+/* However the operations since the last stop ended, the store is open and compared afterwards. */
+static void stop(struct lap *lap)
+{
+    struct play *play = &lap->play;
+    bool again = hit(lap, 1, 3);
+
+    if (sim_disk_is_dead(play->disk))
+        play_recover(play, sim_disk_lost_power(play->disk) ? MODEL_CUT : MODEL_KILLED, again);
+    else if (store_failed(play->store))
+        play_recover(play, MODEL_FAILED, again);
+    else if (hit(lap, 1, 4))
+        play_restart(play);
+    else if (hit(lap, 1, 2))
+        play_recover(play, MODEL_KILLED, again); /* the process just ends */
+    play->forgiving = false;
+    sim_disk_heal(play->disk);
+    if (hit(lap, 1, 2))
+        play_check(play);
+    lap->stops_done++;
+}
+
+static void run_to_stop(struct lap *lap, uint64_t operations)
+{
+    struct play *play = &lap->play;
+    uint64_t first = play->operation;
+    bool armed = false;
+
+    while (!sim_disk_is_dead(play->disk) && !store_failed(play->store) &&
+           play->operation - first < 2 * operations) {
+        if (!armed && play->operation - first >= operations) {
+            armed = true;
+            if (hit(lap, 3, 4))
+                arm_stop(lap);
+            else
+                arm_fault(lap);
+        }
+        one_operation(lap);
+        if (hit(lap, 1, 50) && !play->forgiving && !sim_disk_is_dead(play->disk))
+            play_compare(play);
+    }
+    stop(lap);
+}
+
+static void choose_options(struct lap *lap, struct sim_options *disk, struct store_geometry *store)
+{
+    static const uint64_t inlined[] = {0, 4096, 65536, UINT64_MAX};
+    struct store_options *options = &lap->play.options;
+
+    store->limit = (8 + below(lap, 24)) << 20;
+    store->journal = STORE_JOURNAL_MIN << below(lap, 3);
+    disk->seed = chance_draw(&lap->play.chance);
+    disk->journal_size = store->journal;
+    if (hit(lap, 1, 3))
+        disk->device_size = store->limit;
+    else if (hit(lap, 1, 4))
+        disk->capacity = store->limit / 2 + below(lap, store->limit / 2) / BLOCK * BLOCK;
+    disk->used_device = hit(lap, 1, 2);
+    options->cache_bytes = (uint64_t)1 << (19 + below(lap, 5));
+    options->extent_slots = 2 + (unsigned)below(lap, 4);
+    options->extent_blocks = 8u << below(lap, 4);
+    options->dirty_bytes = hit(lap, 1, 2) ? 0 : (uint64_t)64 << (10 + below(lap, 5));
+    options->inline_bytes = inlined[below(lap, 4)];
+}
+
+static void run_lap(struct lap *lap, uint64_t seed)
+{
+    struct sim_options disk = {0};
+    struct store_geometry store = {0};
+    uint64_t made;
+
+    lap->stops_done = 0;
+    lap->play.operation = 0;
+    lap->play.chance.state = seed;
+    lap->play.repeat = lap->repeat;
+    choose_options(lap, &disk, &store);
+    lap->play.disk = sim_disk_new(&disk);
+    play_begin(&lap->play, &store);
+    play_create(&lap->play, any_size(lap), &made);
+    while (lap->stops_done < lap->stops)
+        run_to_stop(lap, 1 + below(lap, 2 * lap->operations / lap->stops));
+    play_check(&lap->play);
+    play_compare(&lap->play);
+    play_end(&lap->play);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t value;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || end == text) {
+        fprintf(stderr, "model: '%s' is not a number\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'}, {"ops", required_argument, NULL, 'o'},
+        {"cuts", required_argument, NULL, 'c'}, {"laps", required_argument, NULL, 'l'},
+        {"verbose", no_argument, NULL, 'v'},    {0}};
+    static struct lap lap = {.operations = 2000, .stops = 20};
+    uint64_t seed = 1, laps = 1, operations = 0, stops = 0;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            seed = number(optarg);
+            break;
+        case 'o':
+            lap.operations = number(optarg);
+            break;
+        case 'c':
+            lap.stops = number(optarg);
+            break;
+        case 'l':
+            laps = number(optarg);
+            break;
+        case 'v':
+            lap.play.verbose = true;
+            break;
+        default:
+            return 2;
+        }
+    }
+    if (lap.stops == 0 || lap.operations < lap.stops) {
+        fprintf(stderr, "model: --cuts is at least 1, --ops at least as many\n");
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (uint64_t i = 0; i < laps; i++) {
+        snprintf(lap.repeat, sizeof(lap.repeat), "%s --seed %llu --ops %llu --cuts %llu", argv[0],
+                 (unsigned long long)(seed + i), (unsigned long long)lap.operations,
+                 (unsigned long long)lap.stops);
+        run_lap(&lap, seed + i);
+        operations += lap.play.operation;
+        stops += lap.stops_done;
+    }
+    printf("ok %llu laps from seed %llu: %llu operations, %llu stops\n", (unsigned long long)laps,
+           (unsigned long long)seed, (unsigned long long)operations, (unsigned long long)stops);
+    return 0;
+}
