@@ -2,7 +2,6 @@
 #include "client.h"
 
 #include <curl/curl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,27 +107,13 @@ int client_request_server(const char *store, const char *method, const char *tar
     return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
 }
 
-char *client_target(const char *format, ...)
+char *client_target(const char *before, const char *argument, const char *after)
 {
     char *target = NULL;
-    size_t length = 0;
-    FILE *text = open_memstream(&target, &length);
-    va_list arguments;
-    va_start(arguments, format);
-    for (const char *c = format; text != NULL && *c != '\0'; c++) {
-        if (c[0] != '%' || c[1] != 's') {
-            fputc(*c, text);
-            continue;
-        }
-        char *escaped = curl_easy_escape(NULL, va_arg(arguments, const char *), 0);
-        if (escaped != NULL)
-            fputs(escaped, text);
-        curl_free(escaped);
-        c++;
-    }
-    va_end(arguments);
-    if (text == NULL || fclose(text) != 0)
+    char *escaped = curl_easy_escape(NULL, argument, 0);
+    if (escaped == NULL || asprintf(&target, "%s%s%s", before, escaped, after) < 0)
         exit(command_fail(EXIT_FAILED, "no memory for a request"));
+    curl_free(escaped);
     return target;
 }
 

@@ -23,9 +23,9 @@ int client_request(const char *store, const char *method, const char *target,
 int client_request_server(const char *store, const char *method, const char *target,
                           const json_t *parameters, json_t **ret_answer);
 
-/* The target made from `format`, a printf format that knows only %s; each argument is
- * percent-encoded. Free it with free. Never NULL. */
-char *client_target(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The target `before` + `argument` + `after`, with the argument percent-encoded, in new memory.
+ * Never NULL. */
+char *client_target(const char *before, const char *argument, const char *after);
 
 /* Prints an answer for programs (--json). */
 void client_print_json(const json_t *answer);

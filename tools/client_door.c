@@ -119,7 +119,7 @@ static int transfer(CURL *curl, const struct client_call *call, const char *url,
 static int ping(const struct client_call *call)
 {
     const struct client_call question = {call->store, "GET", "/v1/ping", NULL};
-    struct client_answer answer;
+    struct client_answer answer = {0, NULL};
     int code = client_door(&question, &answer);
     if (code == EXIT_DONE)
         json_decref(answer.json);

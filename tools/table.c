@@ -1,6 +1,7 @@
 /* Cells are kept as text until the widths of all columns are known. */
 #include "table.h"
 
+#include <assert.h>
 #include <err.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static void add_cell(struct table *table, char *text)
 struct table *table_new(const char *alignment, const char *const *headings)
 {
     struct table *table = grown(NULL, sizeof *table);
+    assert(alignment[0] != '\0');
     *table = (struct table){.alignment = alignment, .columns = strlen(alignment)};
     for (; *headings != NULL; headings++)
         add_cell(table, table_clean(*headings));
@@ -123,6 +125,7 @@ static size_t column_width(const struct table *table, size_t column)
 
 void table_print(const struct table *table, FILE *file)
 {
+    assert(table->columns > 0);
     size_t *widths = grown(NULL, table->columns * sizeof *widths);
     for (size_t c = 0; c < table->columns; c++)
         widths[c] = column_width(table, c);

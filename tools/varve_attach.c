@@ -116,7 +116,7 @@ static int check_socket(const char *store, struct plan *plan)
  */
 static int check_content(const char *store, struct plan *plan)
 {
-    char *target = client_target("/v1/inspect?ref=%s", plan->ref);
+    char *target = client_target("/v1/inspect?ref=", plan->ref, "");
     json_t *answer;
     int code = client_request_server(store, "GET", target, NULL, &answer);
     bool blank;

@@ -87,7 +87,7 @@ static void print_inspection(const json_t *answer)
 static int run(const struct invocation *invocation)
 {
     json_t *answer;
-    char *target = client_target("/v1/inspect?ref=%s", invocation->arguments[0]);
+    char *target = client_target("/v1/inspect?ref=", invocation->arguments[0], "");
     int code = client_request(invocation->store, "GET", target, NULL, &answer);
     free(target);
     if (code != EXIT_DONE)

@@ -81,7 +81,7 @@ static void print_exact_size(const json_t *volume)
 static int run_show(const struct invocation *invocation)
 {
     json_t *volume;
-    char *target = client_target("/v1/volumes/%s", invocation->arguments[0]);
+    char *target = client_target("/v1/volumes/", invocation->arguments[0], "");
     int code = client_request(invocation->store, "GET", target, NULL, &volume);
     free(target);
     if (code != EXIT_DONE)

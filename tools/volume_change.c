@@ -40,7 +40,7 @@ static int change(const struct invocation *invocation, const char *done, char *t
 /* The volume as it is now, to ask about. */
 static int fetch(const struct invocation *invocation, json_t **ret_volume)
 {
-    char *target = client_target("/v1/volumes/%s", invocation->arguments[0]);
+    char *target = client_target("/v1/volumes/", invocation->arguments[0], "");
     int code = client_request(invocation->store, "GET", target, NULL, ret_volume);
     free(target);
     return code;
@@ -63,7 +63,7 @@ static int run_create(const struct invocation *invocation)
     int code = parse_size(create_size, &size);
     if (code != EXIT_DONE)
         return code;
-    return change(invocation, "Created", client_target("/v1/volumes"),
+    return change(invocation, "Created", client_target("/v1/volumes", "", ""),
                   json_pack("{ss sI sb sb}", "name", invocation->arguments[0], "size", size,
                             "shared", create_shared, "reserved", create_reserved));
 }
@@ -94,14 +94,14 @@ static int run_resize(const struct invocation *invocation)
     if (code != EXIT_DONE)
         return code;
     return change(invocation, "Resized",
-                  client_target("/v1/volumes/%s/resize", invocation->arguments[0]),
+                  client_target("/v1/volumes/", invocation->arguments[0], "/resize"),
                   json_pack("{sI}", "size", size));
 }
 
 static int run_rename(const struct invocation *invocation)
 {
     return change(invocation, "Renamed",
-                  client_target("/v1/volumes/%s/rename", invocation->arguments[0]),
+                  client_target("/v1/volumes/", invocation->arguments[0], "/rename"),
                   json_pack("{ss}", "name", invocation->arguments[1]));
 }
 
@@ -113,14 +113,14 @@ static int run_set(const struct invocation *invocation)
     if (!yes && strcmp(shared_text, "no") != 0)
         return command_fail(EXIT_USAGE, "--shared takes yes or no, not '%s'", shared_text);
     return change(invocation, "Changed",
-                  client_target("/v1/volumes/%s/set", invocation->arguments[0]),
+                  client_target("/v1/volumes/", invocation->arguments[0], "/set"),
                   json_pack("{sb}", "shared", yes));
 }
 
 static int run_release(const struct invocation *invocation)
 {
     return change(invocation, "Released",
-                  client_target("/v1/volumes/%s/release", invocation->arguments[0]),
+                  client_target("/v1/volumes/", invocation->arguments[0], "/release"),
                   json_pack("{sb}", "force", release_force));
 }
 
@@ -144,7 +144,7 @@ static int run_delete(const struct invocation *invocation)
     if (code != EXIT_DONE)
         return code;
     json_t *answer;
-    char *target = client_target("/v1/volumes/%s", invocation->arguments[0]);
+    char *target = client_target("/v1/volumes/", invocation->arguments[0], "");
     code = client_request(invocation->store, "DELETE", target, NULL, &answer);
     free(target);
     if (code != EXIT_DONE)
