@@ -59,7 +59,7 @@ static int parse_size(const char *text, json_int_t *ret_size)
 
 static int run_create(const struct invocation *invocation)
 {
-    json_int_t size;
+    json_int_t size = 0;
     int code = parse_size(create_size, &size);
     if (code != EXIT_DONE)
         return code;
@@ -87,7 +87,7 @@ static int confirm_resize(const struct invocation *invocation, json_int_t size)
 
 static int run_resize(const struct invocation *invocation)
 {
-    json_int_t size;
+    json_int_t size = 0;
     int code = parse_size(resize_size, &size);
     if (code == EXIT_DONE && !invocation->yes)
         code = confirm_resize(invocation, size);
