@@ -52,11 +52,11 @@ END
 start_guest "$work/script"
 await_guest 120 synced-20
 kill_server
-await_guest 60 disconnected
+await_guest 120 disconnected
 start_server --listen "127.0.0.1:$port"
 tell_guest restarted
-await_guest 60 checked
-await_guest 60 synced-1020
+await_guest 120 checked
+await_guest 120 synced-1020
 kill -KILL "$guest_pid"
 wait "$guest_pid" || true
 guest_pid=

@@ -67,7 +67,7 @@ install_system
 
 boot_machine
 for n in 1 51 101; do
-    try_for 90 guest_says "machine writes $n" || {
+    try_for 120 guest_says "machine writes $n" || {
         show_console
         fail "the machine did not write file $n"
     }

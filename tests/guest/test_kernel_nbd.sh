@@ -79,7 +79,7 @@ start_guest "$work/script"
 await_guest 120 filled
 before=$(mapped)
 tell_guest measured
-await_guest 60 trimmed
+await_guest 120 trimmed
 after=$(mapped)
 tell_guest measured-again
 wait_guest 120

@@ -81,8 +81,8 @@ def check_choice(top):
     assert "no test is called 'nonsense'" in run.communicate()[0]
     assert run.returncode == 1
     (top / "tests/good/test_plain.sh").chmod(0o644)
-    run = start(top)
-    assert "test_plain.sh is not executable" in run.communicate()[0]
+    run = start(top, "plain")
+    assert "chmod +x" in run.communicate()[0]
     assert run.returncode == 1
     (top / "tests/good/test_plain.sh").chmod(0o755)
 
