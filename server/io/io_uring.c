@@ -1,10 +1,12 @@
 /*
  * Batches through io_uring.
  *
- * What goes through a ring: reads, and writes past the page cache, when a batch holds several: the
- * device works on them together. What does not: single requests, and buffered writes, which ext4
- * hands to a kernel worker and takes one at a time all the same. Microseconds per request of 4 KiB
- * (Linux 6.18, ext4 on a virtio disk, 2 cores), system call against ring:
+ * What goes through a ring, when a batch holds several: reads, syncs, and writes that are durable
+ * or go past the page cache. The device works on them together; a durable write and the sync of
+ * another file take half the time that they take one after the other. What does not: single
+ * requests, and buffered writes, which ext4 hands to a kernel worker and takes one at a time all
+ * the same. Microseconds per request of 4 KiB (Linux 6.18, ext4 on a virtio disk, 2 cores), system
+ * call against ring:
  *
  *   requests in a batch       1           4           16          64
  *   read, in the page cache   1.9  3.3    1.9  1.4    1.9  0.8    2.0  0.7
@@ -207,12 +209,15 @@ static void ring_return(struct rings *rings, struct ring *ring)
         ring_free(ring);
 }
 
+/* What waits for the device, and so is better done together. */
 static bool wants_ring(const struct io_files *files, const struct io_request *request)
 {
+    if (request->op == IO_SYNC)
+        return true;
     if (request->length > LENGTH_MAX)
         return false;
-    return request->op == IO_READ ||
-           (request->op == IO_WRITE && io_slot(files, request) == SLOT_DIRECT);
+    return request->op == IO_READ || (request->flags & IO_DURABLE) ||
+           io_slot(files, request) == SLOT_DIRECT;
 }
 
 static void ring_put(struct ring *ring, const struct io_files *files, size_t index)
@@ -223,7 +228,9 @@ static void ring_put(struct ring *ring, const struct io_files *files, size_t ind
     int descriptor = ring->registered ? (int)slot : files->slot[slot];
 
     assert(sqe != NULL); /* the ring was empty, and a batch is at most its depth */
-    if (request->op == IO_READ) {
+    if (request->op == IO_SYNC) {
+        io_uring_prep_fsync(sqe, descriptor, IORING_FSYNC_DATASYNC);
+    } else if (request->op == IO_READ) {
         io_uring_prep_read(sqe, descriptor, request->buffer, (unsigned)request->length,
                            request->offset);
     } else {
@@ -242,7 +249,9 @@ static void complete(const struct io_files *files, struct io_request *request, i
 {
     bool refused = result == -EINVAL && io_slot(files, request) == SLOT_DIRECT;
 
-    if (result >= 0 && (size_t)result == request->length)
+    if (request->op == IO_SYNC)
+        request->result = transfer_result(result); /* never again, whatever it says */
+    else if (result >= 0 && (size_t)result == request->length)
         request->result = 0;
     else if (result >= 0)
         transfer(files, request, (size_t)result);

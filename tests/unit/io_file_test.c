@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "io/files.h"
 #include "io/io_file.h"
 #include "scratch.h"
 #include "varve/error.h"
@@ -94,8 +95,14 @@ static void writes_and_syncs_in_one_call(void)
         {.op = IO_SYNC, .file = IO_JOURNAL},
     };
 
+    requests[1].length = 77; /* of a sync it means nothing */
     CHECK_EQ(io->ops->perform(io, requests, 5), 0);
     CHECK_EQ(io->ops->perform(io, requests, 0), 0);
+    close(io_files(io)->slot[SLOT_EXTENTS]);
+    io_files(io)->slot[SLOT_EXTENTS] = open("/proc/self/exe", O_PATH); /* what cannot be synced */
+    requests[1].result = requests[4].result = 1;
+    CHECK_EQ(io->ops->perform(io, &requests[1], 1), -EBADF);
+    CHECK_HAS(varve_error(), "sync of ");
     io->ops->memory_free(io, block, BLOCK);
     io_close(io);
 }
