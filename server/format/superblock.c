@@ -30,10 +30,13 @@ enum {
     AT_SUMMARY_CRC = 160,
     AT_TABLE_ROOT = 168,
     AT_TRASH_ROOT = 184,
-    AT_END = 200,
+    AT_MAPPED = 200,
+    AT_LOGICAL = 208,
+    AT_RESERVED = 216,
+    AT_END = 224,
     AT_CRC = 4092,
 };
-_Static_assert(AT_TRASH_ROOT + REF_BYTES == AT_END, "refs follow each other");
+_Static_assert(AT_TRASH_ROOT + REF_BYTES == AT_MAPPED && AT_END <= AT_CRC, "fields do not overlap");
 
 static const uint8_t magic[8] = {'V', 'A', 'R', 'V', 'E', 0x0d, 0x0a, 0x1a};
 
@@ -63,6 +66,9 @@ void superblock_encode(const struct superblock *super, struct pblock at, uint8_t
     le32_store(block + AT_SUMMARY_CRC, super->summary_crc);
     ref_store(block + AT_TABLE_ROOT, super->table_root);
     ref_store(block + AT_TRASH_ROOT, super->trash_root);
+    le64_store(block + AT_MAPPED, super->mapped_blocks);
+    le64_store(block + AT_LOGICAL, super->logical_bytes);
+    le64_store(block + AT_RESERVED, super->reserved_blocks);
     le32_store(block + AT_CRC, crc32c(0, block, AT_CRC));
 }
 
@@ -119,6 +125,9 @@ const char *superblock_decode(const uint8_t *block, struct pblock at, struct sup
     s.map_blocks = le64_load(block + AT_MAP_BLOCKS);
     s.summary_crc = le32_load(block + AT_SUMMARY_CRC);
     s.table_root = ref_load(block + AT_TABLE_ROOT);
+    s.mapped_blocks = le64_load(block + AT_MAPPED);
+    s.logical_bytes = le64_load(block + AT_LOGICAL);
+    s.reserved_blocks = le64_load(block + AT_RESERVED);
     s.trash_root = ref_load(block + AT_TRASH_ROOT);
 
     const char *refusal = judge(&s);

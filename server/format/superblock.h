@@ -22,20 +22,23 @@ struct superblock {
     uint32_t flags;
     uint64_t compat, ro_compat, incompat;
     uint8_t identity[16];
-    uint64_t checkpoint;     /* number of the checkpoint, from 1 */
-    uint64_t session;        /* counts the opens for writing */
-    uint64_t limit_blocks;   /* the extents may grow to this */
-    uint64_t journal_blocks; /* size of the ring */
-    uint64_t supergroups;    /* whose summary and count pages are in use; all behind is free */
-    uint64_t lsn;            /* the journal's changes before this are contained */
-    uint64_t journal_start;  /* block in the ring of the first batch that may be needed */
-    uint64_t journal_seq;    /* and its number */
-    uint64_t trash;          /* entries in the trash tree */
-    uint64_t next_image;     /* number for the next image */
-    uint64_t used_blocks;    /* allocatable blocks with a count above zero */
-    uint64_t map_blocks;     /* those of them that hold pages */
-    uint32_t summary_crc;    /* CRC-32C over the checksums of all summary pages, in order */
-    struct ref table_root;   /* image 0: the image table */
+    uint64_t checkpoint;      /* number of the checkpoint, from 1 */
+    uint64_t session;         /* counts the opens for writing */
+    uint64_t limit_blocks;    /* the extents may grow to this */
+    uint64_t journal_blocks;  /* size of the ring */
+    uint64_t supergroups;     /* whose summary and count pages are in use; all behind is free */
+    uint64_t lsn;             /* the journal's changes before this are contained */
+    uint64_t journal_start;   /* block in the ring of the first batch that may be needed */
+    uint64_t journal_seq;     /* and its number */
+    uint64_t trash;           /* entries in the trash tree */
+    uint64_t next_image;      /* number for the next image */
+    uint64_t used_blocks;     /* allocatable blocks with a count above zero */
+    uint64_t map_blocks;      /* those of them that hold pages */
+    uint64_t mapped_blocks;   /* sum over all images of the blocks that they map */
+    uint64_t reserved_blocks; /* set aside for images and not mapped yet */
+    uint64_t logical_bytes;   /* sum of their sizes */
+    uint32_t summary_crc;     /* CRC-32C over the checksums of all summary pages, in order */
+    struct ref table_root;    /* image 0: the image table */
     struct ref trash_root;
 };
 

@@ -319,3 +319,23 @@ int forest_share(struct forest *forest, struct ref source, uint8_t rank, struct 
     slot_store(slot, source);
     return 0;
 }
+
+int forest_raise(struct forest *forest, struct slot slot, uint8_t rank)
+{
+    struct ref old = slot_load(slot);
+    struct page *page;
+
+    if (ref_is_hole(old)) {
+        return 0;
+    }
+    int r = place_ready(forest);
+    if (r != 0 || (r = page_room(forest->cache, 1)) != 0) {
+        return r;
+    }
+    page = page_add(forest->cache, use_place(forest), rank);
+    memset(page->bytes, 0, BLOCK_SIZE);
+    ref_store(page->bytes, old);
+    page_make_dirty(forest->cache, page);
+    slot_store(slot, (struct ref){.at = page->at, .mapped = old.mapped, .kind = REF_HERE});
+    return 0;
+}

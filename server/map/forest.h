@@ -125,6 +125,10 @@ int forest_discard_tree(struct forest *forest, const struct tree *tree);
 /* Shares the root `source` in the hole `slot` (whose page is writable). */
 int forest_share(struct forest *forest, struct ref source, uint8_t rank, struct slot slot);
 
+/* Puts a page of `rank` between the slot and the root that it holds: the tree gets one level
+ * deeper. */
+int forest_raise(struct forest *forest, struct slot slot, uint8_t rank);
+
 /* Takes the next entry of the trash one step further. *ret_idle: the trash is empty. */
 int forest_reclaim(struct forest *forest, bool *ret_idle);
 

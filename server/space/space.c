@@ -241,6 +241,13 @@ int space_ready(struct space *space, struct pblock block, uint64_t *ret_group)
     return 0;
 }
 
+bool space_is_resident(const struct space *space, struct pblock block)
+{
+    unsigned index;
+
+    return space_find(space, block, &index) != NULL;
+}
+
 void space_touch(struct space *space, struct space_group *group)
 {
     if (space->newest != group) {

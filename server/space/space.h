@@ -64,6 +64,9 @@ int space_load(struct space *space, uint64_t group, const uint16_t *counts);
  * be loaded, -EINVAL when it is no block that is ever allocated (damage), -ENOMEM. */
 int space_ready(struct space *space, struct pblock block, uint64_t *ret_group);
 
+/* Is the block's group in memory? */
+bool space_is_resident(const struct space *space, struct pblock block);
+
 /* --- counts: all need space_ready before, under the same lock ---- */
 
 uint16_t space_count(const struct space *space, struct pblock block);
@@ -126,6 +129,9 @@ uint32_t space_summary_crc(const struct space *space);
 
 /* A held block that must stay held over the coming thaw. Harmless for others. */
 void space_hold_longer(struct space *space, struct pblock block);
+
+/* All of them must. */
+void space_hold_all_longer(struct space *space);
 
 /* The checkpoint is durable: what was held at the freeze is free. */
 void space_thaw(struct space *space);

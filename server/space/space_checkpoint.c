@@ -118,6 +118,23 @@ void space_hold_longer(struct space *space, struct pblock block)
     }
 }
 
+void space_hold_all_longer(struct space *space)
+{
+    unsigned ending = 1 - space->phase;
+
+    for (struct space_group *g = space->held_lists[ending]; g != NULL; g = g->held_next[ending]) {
+        for (unsigned word = 0; word < GROUP_WORDS; word++) {
+            while (g->held[ending][word] != 0) {
+                unsigned index = word * 64 + (unsigned)__builtin_ctzll(g->held[ending][word]);
+
+                bit_clear(g->held[ending], index);
+                space->totals.held--;
+                space_hold(space, g, index);
+            }
+        }
+    }
+}
+
 void space_thaw(struct space *space)
 {
     unsigned ending = 1 - space->phase;

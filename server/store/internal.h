@@ -1,0 +1,220 @@
+/*
+ * The insides of the store, for the files of this folder. store/README.md has the states, the
+ * invariants by number and the order of locks.
+ *
+ * Lock order: range locks of an image, then store->lock. store->lock is held across no I/O: a
+ * function that lets it go meanwhile says so. `_locked` in a name: the caller holds it.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "format/image_record.h"
+#include "format/journal_record.h"
+#include "format/superblock.h"
+#include "io/io.h"
+#include "journal/log.h"
+#include "journal/ring.h"
+#include "map/forest.h"
+#include "space/space.h"
+#include "store/open_extents.h"
+#include "store/overlay.h"
+#include "store/range_lock.h"
+#include "store/stage.h"
+#include "store/store.h"
+
+/* An image in memory. Lives while it is open or an operation uses it. */
+struct store_image {
+    uint64_t number;
+    struct image_record record; /* as the table has it; the root's checksum may be pending */
+    uint64_t epoch;             /* the table page is writable in this epoch, at `slot` */
+    struct slot slot;
+    unsigned uses;
+    bool in_table; /* false: new, or deleted */
+    struct range_locks ranges;
+    struct store_image *next; /* in store->images */
+};
+
+enum { IMAGE_BUCKETS = 1024 };
+
+enum checkpoint_phase {
+    CHECKPOINT_IDLE,
+    CHECKPOINT_DATA,      /* open extents with blocks of the frozen maps go to their places */
+    CHECKPOINT_CHECKSUMS, /* of frozen pages, rank by rank */
+    CHECKPOINT_PAGES,
+    CHECKPOINT_COUNTS,
+    CHECKPOINT_SUMMARIES,
+    CHECKPOINT_SYNC,
+    CHECKPOINT_SUPERBLOCKS, /* four copies, each durable before the next */
+    CHECKPOINT_FINISH,
+};
+
+/* One buffer for what a checkpoint writes at a time. */
+enum { CHECKPOINT_BATCH = 256 };
+
+struct checkpoint {
+    enum checkpoint_phase phase;
+    bool stepping; /* a thread is inside a step, with the lock let go */
+    bool wanted;
+    bool paused;         /* a check reads the counts of the newest one: none begins */
+    uint64_t finished;   /* how many were finished by this process */
+    uint64_t time;       /* when the last one finished */
+    unsigned rank;       /* CHECKSUMS: to do next */
+    struct page **pages; /* PAGES: sorted by place */
+    uint64_t page_count, page_done, pages_room;
+    unsigned encoded; /* COUNTS, SUMMARIES: blocks in the buffer that are to be written */
+    struct pblock places[CHECKPOINT_BATCH];
+    unsigned copy;      /* SUPERBLOCKS: to write next */
+    uint64_t write_seq; /* SYNC: what the sync covers */
+    struct superblock super;
+};
+
+struct store {
+    struct io *io;
+    struct memory memory;
+    struct store_options options;
+    struct superblock super; /* as the newest durable checkpoint wrote it */
+    uint32_t seed;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;           /* anything that a waiting operation waits for */
+    pthread_cond_t work[STORE_WORKS]; /* background threads sleep on these */
+
+    struct forest forest;
+    struct page super_page;
+    uint8_t super_bytes[BLOCK_SIZE];
+    struct space *space;
+    uint64_t epoch; /* grows at each freeze */
+    uint64_t next_image;
+    uint64_t reserve;      /* blocks */
+    uint64_t dirty_max;    /* pages: a checkpoint is due; at twice that, changes wait for it */
+    uint64_t freed_seq;    /* grows when space came back */
+    bool no_space_below;   /* the file system below is full: keep what we have */
+    unsigned places_tries; /* runs to pass over when they cannot be backed */
+
+    struct open_extents extents;
+    uint64_t write_seq;  /* grows when a write to a data place completes that no journal carries */
+    uint64_t synced_seq; /* what of it is durable */
+    struct overlay overlay; /* read-only: blocks that recovery knows better than the device */
+
+    struct stage stage;
+    bool stage_found;
+    uint64_t replayed; /* recovery: records before this LSN are in */
+    struct log log;
+    struct ring ring;
+    uint64_t durable_seq; /* the last journal batch known to be durable */
+    bool committing;
+    uint64_t last_commit; /* io now() */
+    uint8_t *batch;       /* the batch being written */
+    size_t batch_size;
+    uint64_t inline_max; /* blocks */
+
+    struct checkpoint checkpoint;
+    uint8_t *checkpoint_buffer;
+
+    struct store_image *images[IMAGE_BUCKETS];
+    bool replaying, failed, stopping;
+    unsigned checking;        /* checks that walk a checkpoint: freed blocks stay held */
+    uint64_t reserved_blocks; /* set aside for reserved images and not mapped yet */
+    struct store_stats counters;
+    uint64_t mapped_blocks, logical_bytes; /* sums over all images */
+};
+
+/* --- store_need.c: providing what the forest needs ---- */
+
+/* Reads and verifies a block that the store itself needs (page, count page). */
+int store_read_block(struct store *store, struct pblock at, uint8_t *buffer);
+
+/* Provides store->forest.need. The lock is let go meanwhile. */
+int store_provide_locked(struct store *store);
+
+/* Takes blocks for data. `keep` blocks stay free. The lock is let go meanwhile when groups must be
+ * loaded. */
+int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct pblock *ret_first,
+                      uint64_t *ret_count);
+
+/* The same, with space below that cannot run out when they are written. */
+int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
+                             struct pblock *ret_first, uint64_t *ret_count);
+
+/* --- store_change.c: one change of the maps, the same at run time and at replay ---- */
+
+/* Applies a record and appends it to the log. JOURNAL_HOLE may do less: record->blocks says what
+ * was done. May let the lock go before the change, never between the change and its record. */
+int store_change_locked(struct store *store, struct journal_record *record);
+
+/* Several clones as one group, at one point in time; at most STORE_GROUP_MAX. */
+enum { STORE_GROUP_MAX = 256 };
+int store_change_group_locked(struct store *store, struct journal_record *records, size_t count);
+
+/* Frees space that only waits: runs reclaim and a checkpoint. False when nothing came back. Lets
+ * the lock go. */
+bool store_make_room_locked(struct store *store);
+
+/* --- store_table.c: images in memory and their records in the table ---- */
+
+/* The image, read from the table when it is not in memory, with one use more. -ENOENT. The lock may
+ * be let go. */
+int image_get_locked(struct store *store, uint64_t number, struct store_image **ret_image);
+/* An image in memory that the table does not have yet. -ENOMEM. */
+int image_new_locked(struct store *store, uint64_t number, struct store_image **ret_image);
+void image_release_locked(struct store *store, struct store_image *image); /* takes NULL */
+struct store_image *image_find(const struct store *store, uint64_t number);
+/* Its record can be changed, at image->slot. 0, FOREST_NEED or -errno. */
+int image_writable(struct store *store, struct store_image *image);
+struct tree image_tree(const struct store_image *image);
+/* Writes image->record into the table, or clears it there. image_writable came before. */
+void image_put(struct store *store, struct store_image *image);
+void image_erase(struct store *store, struct store_image *image);
+/* After a change through the tree: takes the root over from the table. */
+void image_reload_root(struct store *store, struct store_image *image);
+/* Roots whose checksum the checkpoint has computed. */
+void images_fill(struct store *store);
+/* Adds the image to the sums over all images, or takes it out of them: before and after every
+ * change of its record. */
+void image_count(struct store *store, const struct image_record *record, bool in);
+/* Blocks that are set aside for it and not mapped yet. */
+uint64_t image_outstanding(const struct image_record *record);
+/* The record of a number, without bringing the image into memory. The lock may be let go. */
+int image_record_locked(struct store *store, uint64_t number, struct image_record *ret_record);
+
+/* --- store_commit.c ---- */
+
+/* Makes the log durable up to `lsn`. Lets the lock go. */
+int store_commit_locked(struct store *store, uint64_t lsn);
+/* Once, or -EAGAIN when another commit or write-out is under way and `wait` is false. */
+int store_commit_once(struct store *store, bool wait);
+
+/* --- store_write_out.c ---- */
+
+/* Writes complete blocks of open extents to their places: of full extents, or of all. 1 when
+ * something was written, 0 when there was nothing, -EAGAIN when others are writing. Lets the lock
+ * go. */
+int store_write_out_locked(struct store *store, bool all);
+
+/* --- store_checkpoint.c ---- */
+
+/* One step: 1 more to do, 0 nothing to do (or, without `wait`, another thread is at it), -errno.
+ * Lets the lock go. */
+int store_checkpoint_step_locked(struct store *store, bool begin, bool wait);
+/* A whole one that begins after this call. */
+int store_checkpoint_locked(struct store *store);
+bool store_checkpoint_due(const struct store *store);
+/* One copy, durable. Uses checkpoint_buffer; holds no lock. */
+int store_write_superblock(struct store *store, const struct superblock *super, unsigned copy);
+
+/* --- the rest ---- */
+
+/* Sticky: refuse everything that changes from now on. Returns -EIO. */
+int store_fail_locked(struct store *store, const char *what, int error);
+int store_check_alive_locked(const struct store *store);
+/* The newest sound superblock; `buffer` is one block. */
+int store_read_superblock(struct io *io, uint8_t *buffer, struct superblock *ret_super);
+int store_recover(struct store *store);
+int store_load_summaries(struct store *store);
+void store_wake_locked(struct store *store, enum store_work work);
+/* store_discard.c: hands one freed run back below. 1, 0 or -errno. Lets the lock go. */
+int store_discard_step_locked(struct store *store);
+
+#endif

@@ -1,0 +1,80 @@
+#include "store/stage.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* Native byte order: it never leaves the machine. */
+struct stage_header {
+    _Atomic uint64_t magic; /* set last */
+    uint64_t session;
+    uint8_t identity[16];
+    struct stage_geometry geometry;
+    _Alignas(64) struct log_marks marks;
+};
+_Static_assert(sizeof(struct stage_header) <= BLOCK_SIZE, "the header fits its block");
+_Static_assert(sizeof(struct stage_extent) <= BLOCK_SIZE, "a descriptor fits its block");
+
+#define MAGIC UINT64_C(0x0131656761747356) /* "Vstage1", 1 */
+
+uint64_t stage_bytes(const struct stage_geometry *geometry)
+{
+    return BLOCK_SIZE * (1 + geometry->extents) + geometry->log_bytes +
+           geometry->extents * geometry->extent_blocks * BLOCK_SIZE;
+}
+
+static struct stage_header *header_of(const struct stage *stage)
+{
+    return (struct stage_header *)(void *)stage->memory;
+}
+
+struct log_marks *stage_marks(const struct stage *stage)
+{
+    return &header_of(stage)->marks;
+}
+
+struct stage_extent *stage_extent(const struct stage *stage, uint64_t extent)
+{
+    assert(extent < stage->geometry.extents);
+    return (struct stage_extent *)(void *)(stage->memory + BLOCK_SIZE * (1 + extent));
+}
+
+uint8_t *stage_log(const struct stage *stage)
+{
+    return stage->memory + BLOCK_SIZE * (1 + stage->geometry.extents);
+}
+
+uint8_t *stage_buffer(const struct stage *stage, uint64_t extent)
+{
+    assert(extent < stage->geometry.extents);
+    return stage_log(stage) + stage->geometry.log_bytes +
+           extent * stage->geometry.extent_blocks * BLOCK_SIZE;
+}
+
+void stage_begin(const struct stage *stage, const struct superblock *super)
+{
+    struct stage_header *header = header_of(stage);
+
+    stage_end(stage);
+    for (uint64_t i = 0; i < stage->geometry.extents; i++) {
+        atomic_store(&stage_extent(stage, i)->count, 0);
+    }
+    header->session = super->session;
+    memcpy(header->identity, super->identity, sizeof header->identity);
+    header->geometry = stage->geometry;
+    atomic_store(&header->magic, MAGIC);
+}
+
+bool stage_is_of(const struct stage *stage, const struct superblock *super)
+{
+    const struct stage_header *header = header_of(stage);
+
+    return atomic_load(&header->magic) == MAGIC && header->session == super->session &&
+           memcmp(header->identity, super->identity, sizeof header->identity) == 0 &&
+           memcmp(&header->geometry, &stage->geometry, sizeof header->geometry) == 0;
+}
+
+void stage_end(const struct stage *stage)
+{
+    atomic_store(&header_of(stage)->magic, 0);
+}

@@ -1,0 +1,378 @@
+/*
+ * One change of the maps: applied, then recorded, in one hold of the lock. Recovery applies the
+ * same records through the same code. All branching on what a change does is in `apply`.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "format/count_page.h"
+#include "store/internal.h"
+
+/* Applied, but there was nothing to change and nothing to record. */
+enum { UNCHANGED = 2 };
+
+static int apply_write(struct store *store, struct store_image *image,
+                       const struct journal_record *record)
+{
+    struct path path;
+    unsigned index = key_index(record->lblock.n, 0);
+    unsigned count = (unsigned)record->blocks;
+    struct tree tree = image_tree(image);
+
+    if (record->lblock.n + count > blocks_for(image->record.size)) {
+        return varve_fail(ENOSPC, "image %llu became smaller", (unsigned long long)image->number);
+    }
+    int r = forest_path(&store->forest, &tree, record->lblock.n, 0, &path);
+
+    if (r == 0) {
+        r = forest_set_ready(&store->forest, &path, index, count, record->pblock);
+    }
+    if (r == 0) {
+        forest_set(&store->forest, &path, index, count, record->pblock, record->crcs);
+    }
+    /* the path may have moved the root even when something is still missing */
+    image_reload_root(store, image);
+    return r;
+}
+
+static int apply_hole(struct store *store, struct store_image *image, struct journal_record *record)
+{
+    struct tree tree = image_tree(image);
+    uint64_t span = (uint64_t)1 << ((tree.level + 1) * REF_LEVEL_BITS);
+    uint64_t done;
+    bool changed;
+
+    /* past the end of the map all is hole */
+    if (record->lblock.n >= span) {
+        return UNCHANGED;
+    }
+    int r = forest_punch(&store->forest, &tree, record->lblock.n, record->blocks, &done, &changed);
+
+    image_reload_root(store, image);
+    if (r == 0) {
+        record->blocks = done;
+    }
+    return r != 0 || changed ? r : UNCHANGED;
+}
+
+static void set_label(struct image_record *record, const char *label)
+{
+    size_t length = strnlen(label, IMAGE_LABEL_BYTES - 1);
+
+    memset(record->label, 0, sizeof record->label);
+    memcpy(record->label, label, length);
+}
+
+static int apply_create(struct store *store, struct store_image *image,
+                        const struct journal_record *record)
+{
+    image->record = (struct image_record){
+        .image = image->number,
+        .size = record->size,
+        .flags = record->image_flags,
+        .level = image_level_for(record->size),
+    };
+    set_label(&image->record, record->label);
+    image_put(store, image);
+    image_count(store, &image->record, true);
+    store->next_image = max_u64(store->next_image, image->number + 1);
+    return 0;
+}
+
+static int apply_clone(struct store *store, struct store_image *image, struct store_image *source,
+                       const struct journal_record *record)
+{
+    int r = forest_share(&store->forest, source->record.root, RANK_TABLE, image->slot);
+
+    if (r != 0) {
+        return r;
+    }
+    image->record = source->record;
+    image->record.image = image->number;
+    image->record.parent = source->number;
+    image->record.flags = record->image_flags;
+    set_label(&image->record, record->label);
+    image_put(store, image);
+    image_count(store, &image->record, true);
+    store->next_image = max_u64(store->next_image, image->number + 1);
+    return 0;
+}
+
+static int apply_delete(struct store *store, struct store_image *image)
+{
+    struct tree tree = image_tree(image);
+    int r = forest_discard_tree(&store->forest, &tree);
+
+    if (r == 0) {
+        image_count(store, &image->record, false);
+        image_erase(store, image);
+    }
+    return r;
+}
+
+/* What lies past a new, smaller end stays mapped until store_image_resize has punched it out;
+ * before an image grows, it punches again, so that a crash in between never shows old bytes. */
+static int apply_resize(struct store *store, struct store_image *image,
+                        const struct journal_record *record)
+{
+    uint8_t level = image_level_for(record->size);
+
+    while (image->record.level < level) {
+        uint8_t above = (uint8_t)(image->record.level + 1);
+        int r = forest_raise(&store->forest, image->slot, (uint8_t)(RANK_IMAGE + above));
+
+        if (r != 0) {
+            return r;
+        }
+        image_reload_root(store, image);
+        image->record.level = above;
+        image_put(store, image);
+    }
+    image_count(store, &image->record, false);
+    image->record.size = record->size;
+    image_count(store, &image->record, true);
+    image_put(store, image);
+    return 0;
+}
+
+static int apply_rollback(struct store *store, struct store_image *image,
+                          struct store_image *source)
+{
+    struct ref root = source->record.root;
+    struct tree tree = image_tree(image);
+    int r = ref_is_hole(root) ? 0 : forest_ready(&store->forest, root.at);
+
+    if (r == 0 && !ref_is_hole(root) && space_count(store->space, root.at) == COUNT_MAX) {
+        return varve_fail(EMLINK, "image %llu is shared too often",
+                          (unsigned long long)source->number);
+    }
+    if (r != 0 || (r = forest_discard_tree(&store->forest, &tree)) != 0) {
+        return r;
+    }
+    r = forest_share(&store->forest, root, RANK_TABLE, image->slot);
+    assert(r == 0);
+    image_count(store, &image->record, false);
+    image->record.root = slot_load(image->slot);
+    image->record.size = source->record.size;
+    image->record.level = source->record.level;
+    image_count(store, &image->record, true);
+    image_put(store, image);
+    return r;
+}
+
+/* Applies the record as a whole or says what it needs. */
+static int apply(struct store *store, struct journal_record *record, struct store_image *image,
+                 struct store_image *source)
+{
+    bool is_content = record->kind == JOURNAL_WRITE || record->kind == JOURNAL_HOLE ||
+                      record->kind == JOURNAL_RESIZE || record->kind == JOURNAL_ROLLBACK;
+    int r;
+
+    if (is_content && (image->record.flags & STORE_IMAGE_FROZEN) != 0) {
+        return varve_fail(EPERM, "image %llu is frozen", (unsigned long long)image->number);
+    }
+    if ((r = image_writable(store, image)) != 0) {
+        return r;
+    }
+    switch (record->kind) {
+    case JOURNAL_WRITE:
+        return apply_write(store, image, record);
+    case JOURNAL_HOLE:
+        return apply_hole(store, image, record);
+    case JOURNAL_CREATE:
+        return apply_create(store, image, record);
+    case JOURNAL_CLONE:
+        return apply_clone(store, image, source, record);
+    case JOURNAL_DELETE:
+        return apply_delete(store, image);
+    case JOURNAL_RESIZE:
+        return apply_resize(store, image, record);
+    case JOURNAL_FLAGS:
+        image_count(store, &image->record, false);
+        image->record.flags = record->image_flags;
+        image_count(store, &image->record, true);
+        image_put(store, image);
+        return 0;
+    case JOURNAL_LABEL:
+        set_label(&image->record, record->label);
+        image_put(store, image);
+        return 0;
+    case JOURNAL_ROLLBACK:
+        return apply_rollback(store, image, source);
+    case JOURNAL_PAD:
+    default:
+        assert(!"a record that changes nothing");
+        return -EIO;
+    }
+}
+
+bool store_make_room_locked(struct store *store)
+{
+    uint64_t before = space_totals(store->space).free;
+
+    /* what deletes left comes back in two steps: counted down, then past a checkpoint */
+    for (unsigned i = 0; i < 4096 && store->forest.trash > 0; i++) {
+        bool idle;
+        int r = forest_reclaim(&store->forest, &idle);
+
+        if (r == FOREST_NEED) {
+            r = store_provide_locked(store);
+        }
+        if (r < 0) {
+            break;
+        }
+    }
+    if (space_totals(store->space).held > 0 && store_checkpoint_locked(store) < 0) {
+        return false;
+    }
+    return space_totals(store->space).free > before;
+}
+
+/* What a change needs before it can be applied: a store that lives, room in the log, and dirty
+ * pages in bounds. Lets the lock go until all of that is so at once. */
+static int make_ready(struct store *store, size_t length, unsigned count)
+{
+    int r = 0;
+
+    while (!store->replaying && r >= 0) {
+        if ((r = store_check_alive_locked(store)) < 0) {
+            return r;
+        }
+        if (!log_has_room(&store->log, length, count)) {
+            r = store_commit_locked(store, log_head(&store->log));
+        } else if (page_cache_dirty_count(store->forest.cache) >= 2 * store->dirty_max) {
+            r = store_checkpoint_step_locked(store, true, true);
+        } else {
+            return 0;
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
+static int provide(struct store *store, unsigned *tries)
+{
+    int r = store_provide_locked(store);
+
+    if (r == -ENOSPC && !store->replaying && (*tries)++ < 3 && store_make_room_locked(store)) {
+        return 0;
+    }
+    return r;
+}
+
+static void record_done(struct store *store, struct journal_record *record, bool more)
+{
+    if (!store->replaying) {
+        record->flags = more ? JOURNAL_MORE : 0;
+        log_append(&store->log, record);
+        if (!more) {
+            log_publish(&store->log);
+            store_wake_locked(store, STORE_COMMIT);
+        }
+    }
+}
+
+static bool is_new(const struct journal_record *record)
+{
+    return record->kind == JOURNAL_CREATE || record->kind == JOURNAL_CLONE;
+}
+
+static int find_images(struct store *store, const struct journal_record *record,
+                       struct store_image **ret_image, struct store_image **ret_source)
+{
+    int r = 0;
+
+    if (record->kind == JOURNAL_CLONE || record->kind == JOURNAL_ROLLBACK) {
+        r = image_get_locked(store, record->source, ret_source);
+    }
+    if (r == 0) {
+        r = is_new(record) ? image_new_locked(store, record->image, ret_image)
+                           : image_get_locked(store, record->image, ret_image);
+    }
+    return r;
+}
+
+int store_change_locked(struct store *store, struct journal_record *record)
+{
+    struct store_image *image = NULL;
+    struct store_image *source = NULL;
+    uint64_t blocks = record->blocks;
+    unsigned tries = 0;
+    int r = find_images(store, record, &image, &source);
+
+    while (r == 0) {
+        r = make_ready(store, journal_record_length(record), 1);
+        if (r == 0 && !is_new(record) && !image->in_table) {
+            r = varve_fail(ENOENT, "image %llu was deleted", (unsigned long long)record->image);
+        }
+        if (r < 0) {
+            break;
+        }
+        record->blocks = blocks;
+        r = apply(store, record, image, source);
+        if (r == 0) {
+            record_done(store, record, false);
+            break;
+        }
+        if (r == FOREST_NEED) {
+            r = provide(store, &tries);
+        }
+    }
+    image_release_locked(store, image);
+    image_release_locked(store, source);
+    return r == UNCHANGED ? 0 : r;
+}
+
+/* Is everything in memory that this clone needs? */
+static int clone_ready(struct store *store, struct store_image *image,
+                       const struct store_image *source)
+{
+    struct ref root = source->record.root;
+    int r = image_writable(store, image);
+
+    if (r != 0 || ref_is_hole(root) || (r = forest_ready(&store->forest, root.at)) != 0) {
+        return r;
+    }
+    if (space_count(store->space, root.at) > COUNT_MAX - STORE_GROUP_MAX) {
+        return varve_fail(EMLINK, "image %llu is shared too often",
+                          (unsigned long long)source->number);
+    }
+    return 0;
+}
+
+int store_change_group_locked(struct store *store, struct journal_record *records, size_t count)
+{
+    struct store_image *images[STORE_GROUP_MAX] = {NULL};
+    struct store_image *sources[STORE_GROUP_MAX] = {NULL};
+    unsigned tries = 0;
+    int r = 0;
+
+    assert(count > 0 && count <= STORE_GROUP_MAX);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        assert(records[i].kind == JOURNAL_CLONE);
+        r = find_images(store, &records[i], &images[i], &sources[i]);
+    }
+    while (r == 0) {
+        if ((r = make_ready(store, journal_record_length(&records[0]), (unsigned)count)) < 0) {
+            break;
+        }
+        for (size_t i = 0; r == 0 && i < count; i++) {
+            r = clone_ready(store, images[i], sources[i]);
+        }
+        if (r == 0) {
+            break;
+        }
+        r = r == FOREST_NEED ? provide(store, &tries) : r;
+    }
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = apply_clone(store, images[i], sources[i], &records[i]);
+        assert(i == 0 || r == 0);
+        record_done(store, &records[i], i + 1 < count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        image_release_locked(store, images[i]);
+        image_release_locked(store, sources[i]);
+    }
+    return r;
+}

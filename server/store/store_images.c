@@ -1,0 +1,328 @@
+/* Images: create, clone, delete, resize, open. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "store/internal.h"
+#include "store/store_data.h"
+
+_Static_assert(STORE_LABEL_MAX == IMAGE_LABEL_BYTES - 1, "labels fit their records");
+
+static int change(struct store *store, struct journal_record *record)
+{
+    pthread_mutex_lock(&store->lock);
+    int r = store_change_locked(store, record);
+    pthread_mutex_unlock(&store->lock);
+    return r;
+}
+
+static int check_label(const char *label)
+{
+    if (strlen(label) > STORE_LABEL_MAX) {
+        return varve_fail(EINVAL, "the label '%.40s...' is longer than %d bytes", label,
+                          STORE_LABEL_MAX);
+    }
+    return 0;
+}
+
+/* The largest map spans 256^6 blocks; sizes stay below what the record's level can say. */
+static int check_size(uint64_t size)
+{
+    if (blocks_for(size) > (uint64_t)1 << ((IMAGE_LEVEL_MAX + 1) * REF_LEVEL_BITS)) {
+        return varve_fail(EINVAL, "a size of %llu bytes is more than a map can hold",
+                          (unsigned long long)size);
+    }
+    return 0;
+}
+
+/* Is there room to set all this aside? */
+static int check_reserve_locked(const struct store *store, uint64_t blocks)
+{
+    struct space_totals totals = space_totals(store->space);
+
+    if (totals.free < store->reserve + store->reserved_blocks + blocks) {
+        return varve_fail(ENOSPC, "%llu MiB cannot be set aside: %llu MiB are free",
+                          (unsigned long long)(blocks >> 8),
+                          (unsigned long long)(totals.free >> 8));
+    }
+    return 0;
+}
+
+int store_image_create(struct store *store, uint64_t size, unsigned flags, const char *label,
+                       uint64_t *ret_image)
+{
+    int r = check_label(label);
+
+    if (r < 0 || (r = check_size(size)) < 0) {
+        return r;
+    }
+    pthread_mutex_lock(&store->lock);
+    if ((flags & STORE_IMAGE_RESERVED) != 0) {
+        r = check_reserve_locked(store, blocks_for(size));
+    }
+    struct journal_record record = {.kind = JOURNAL_CREATE,
+                                    .image = store->next_image,
+                                    .size = size,
+                                    .image_flags = flags,
+                                    .label = label};
+    if (r == 0) {
+        store->next_image++; /* ours, also when the change fails */
+        r = store_change_locked(store, &record);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (r == 0) {
+        *ret_image = record.image;
+    }
+    return r;
+}
+
+int store_image_clone(struct store *store, struct store_clone *clones, size_t count)
+{
+    struct journal_record records[STORE_GROUP_MAX];
+
+    if (count == 0 || count > STORE_GROUP_MAX) {
+        return varve_fail(EINVAL, "%zu images cannot be cloned at once: 1 to %d can", count,
+                          STORE_GROUP_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        int r = check_label(clones[i].label);
+
+        if (r < 0) {
+            return r;
+        }
+    }
+    pthread_mutex_lock(&store->lock);
+    for (size_t i = 0; i < count; i++) {
+        records[i] = (struct journal_record){.kind = JOURNAL_CLONE,
+                                             .image = store->next_image++,
+                                             .source = clones[i].source,
+                                             .image_flags = clones[i].flags,
+                                             .label = clones[i].label};
+    }
+    int r = store_change_group_locked(store, records, count);
+    pthread_mutex_unlock(&store->lock);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        clones[i].image = records[i].image;
+    }
+    return r;
+}
+
+int store_image_delete(struct store *store, uint64_t number)
+{
+    struct journal_record record = {.kind = JOURNAL_DELETE, .image = number};
+
+    pthread_mutex_lock(&store->lock);
+    const struct store_image *image = image_find(store, number);
+    int r = 0;
+    if (image != NULL && image->in_table && image->uses > 0) {
+        r = varve_fail(EBUSY, "image %llu is open", (unsigned long long)number);
+    }
+    if (r == 0) {
+        r = store_change_locked(store, &record);
+    }
+    store_wake_locked(store, STORE_RECLAIM);
+    pthread_mutex_unlock(&store->lock);
+    return r;
+}
+
+/* Nothing that lies past the old end may show when an image grows: what a shrink left there when it
+ * was interrupted, and the rest of the last block. */
+static int clear_tail(struct store *store, struct store_image *image, uint64_t size)
+{
+    uint64_t first = blocks_for(size);
+    uint64_t span = (uint64_t)1 << ((image->record.level + 1) * REF_LEVEL_BITS);
+
+    return first < span ? store_punch(store, image, lblock_at(first), span - first) : 0;
+}
+
+static int resize_locked_range(struct store *store, struct store_image *image, uint64_t size)
+{
+    uint64_t old = image->record.size;
+    struct journal_record record = {.kind = JOURNAL_RESIZE, .image = image->number, .size = size};
+    int r = 0;
+
+    if (size > old) {
+        r = clear_tail(store, image, old);
+        if (r == 0 && (old & (BLOCK_SIZE - 1)) != 0) {
+            r = store_zero_part(store, image, lblock_at(old >> BLOCK_SHIFT),
+                                (unsigned)(old & (BLOCK_SIZE - 1)), (unsigned)BLOCK_SIZE);
+        }
+        if (r == 0 && (image->record.flags & STORE_IMAGE_RESERVED) != 0) {
+            pthread_mutex_lock(&store->lock);
+            r = check_reserve_locked(store, blocks_for(size) - blocks_for(old));
+            pthread_mutex_unlock(&store->lock);
+        }
+    }
+    if (r == 0) {
+        r = change(store, &record);
+    }
+    return r == 0 && size < old ? clear_tail(store, image, size) : r;
+}
+
+int store_image_resize(struct store *store, uint64_t number, uint64_t size)
+{
+    struct range held = {.start = 0, .end = UINT64_MAX, .alone = true};
+    struct store_image *image;
+    int r = check_size(size);
+
+    if (r < 0 || (r = store_image_open(store, number, &image)) < 0) {
+        return r;
+    }
+    pthread_mutex_lock(&store->lock);
+    range_lock(&image->ranges, &held, &store->lock, &store->changed);
+    pthread_mutex_unlock(&store->lock);
+    r = resize_locked_range(store, image, size);
+    pthread_mutex_lock(&store->lock);
+    range_unlock(&image->ranges, &held, &store->changed);
+    pthread_mutex_unlock(&store->lock);
+    store_image_close(store, image);
+    return r;
+}
+
+int store_image_set_flags(struct store *store, uint64_t image, unsigned flags)
+{
+    struct journal_record record = {
+        .kind = JOURNAL_FLAGS, .image = image, .image_flags = flags, .label = NULL};
+
+    return change(store, &record);
+}
+
+int store_image_set_label(struct store *store, uint64_t image, const char *label)
+{
+    struct journal_record record = {.kind = JOURNAL_LABEL, .image = image, .label = label};
+    int r = check_label(label);
+
+    return r < 0 ? r : change(store, &record);
+}
+
+int store_image_rollback(struct store *store, uint64_t number, uint64_t source)
+{
+    struct range held = {.start = 0, .end = UINT64_MAX, .alone = true};
+    struct journal_record record = {.kind = JOURNAL_ROLLBACK, .image = number, .source = source};
+    struct store_image *image;
+    int r = store_image_open(store, number, &image);
+
+    if (r < 0) {
+        return r;
+    }
+    /* readers hold blocks of the old content by their ranges */
+    pthread_mutex_lock(&store->lock);
+    range_lock(&image->ranges, &held, &store->lock, &store->changed);
+    r = store_change_locked(store, &record);
+    range_unlock(&image->ranges, &held, &store->changed);
+    store_wake_locked(store, STORE_RECLAIM);
+    pthread_mutex_unlock(&store->lock);
+    store_image_close(store, image);
+    return r;
+}
+
+static void fill_info(const struct image_record *record, struct store_image_info *ret_info)
+{
+    *ret_info = (struct store_image_info){
+        .image = record->image,
+        .size = record->size,
+        .mapped = (uint64_t)record->root.mapped << BLOCK_SHIFT,
+        .parent = record->parent,
+        .flags = record->flags,
+    };
+    memcpy(ret_info->label, record->label, sizeof record->label);
+}
+
+int store_image_stat(struct store *store, uint64_t number, struct store_image_info *ret_info)
+{
+    struct image_record record;
+
+    pthread_mutex_lock(&store->lock);
+    int r = image_record_locked(store, number, &record);
+    pthread_mutex_unlock(&store->lock);
+    if (r == 0) {
+        fill_info(&record, ret_info);
+    }
+    return r;
+}
+
+/* The first record in use on the table page of `*number`, from there on; -ENOENT and *number after
+ * what was looked at. */
+static int next_on_page(struct store *store, uint64_t *number, struct image_record *ret_record)
+{
+    struct tree table = forest_table(&store->forest);
+    uint64_t key = *number / IMAGE_RECORDS_PER_PAGE * REFS_PER_PAGE;
+    struct page *page = NULL;
+    uint64_t span = 0;
+    int r = forest_find(&store->forest, slot_load(table.root), table.level, table.rank, key, &page,
+                        &span);
+
+    if (r != 0) {
+        return r;
+    }
+    if (page == NULL) {
+        uint64_t pages = max_u64(span / REFS_PER_PAGE, 1);
+
+        *number = (*number / IMAGE_RECORDS_PER_PAGE + pages) * IMAGE_RECORDS_PER_PAGE;
+        return -ENOENT;
+    }
+    do {
+        unsigned offset = (unsigned)(*number % IMAGE_RECORDS_PER_PAGE) * IMAGE_RECORD_BYTES;
+        const char *refusal = image_record_decode(page->bytes + offset, *number, ret_record);
+
+        if (refusal != NULL) {
+            return varve_fail(EIO, "the record of image %llu %s", (unsigned long long)*number,
+                              refusal);
+        }
+        if (ret_record->image != 0) {
+            return 0;
+        }
+        ++*number;
+    } while (*number % IMAGE_RECORDS_PER_PAGE != 0);
+    return -ENOENT;
+}
+
+int store_image_next(struct store *store, uint64_t after, struct store_image_info *ret_info)
+{
+    struct image_record record;
+    uint64_t number = after + 1;
+    int r = -ENOENT;
+
+    pthread_mutex_lock(&store->lock);
+    while (number < store->next_image) {
+        r = next_on_page(store, &number, &record);
+        if (r == FOREST_NEED) {
+            r = store_provide_locked(store);
+            if (r < 0) {
+                break;
+            }
+            r = -ENOENT;
+        } else if (r != -ENOENT) {
+            break;
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (r == 0) {
+        fill_info(&record, ret_info);
+    }
+    return r;
+}
+
+int store_image_open(struct store *store, uint64_t number, struct store_image **ret_image)
+{
+    pthread_mutex_lock(&store->lock);
+    int r = image_get_locked(store, number, ret_image);
+    pthread_mutex_unlock(&store->lock);
+    return r;
+}
+
+void store_image_close(struct store *store, struct store_image *image)
+{
+    pthread_mutex_lock(&store->lock);
+    image_release_locked(store, image);
+    pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_image_size(struct store *store, struct store_image *image)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t size = image->record.size;
+    pthread_mutex_unlock(&store->lock);
+    return size;
+}
