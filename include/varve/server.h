@@ -6,7 +6,8 @@
  *   a command:  varve_open · one or more calls of volume.h · varve_close
  *
  * Exactly one process holds a store: varve_open refuses a store that is held (EBUSY) unless it is
- * asked only to read while nobody holds it. Opening after any death is the same code as opening after a clean stop.
+ * asked only to read while nobody holds it. Opening after any death is the same code as opening
+ * after a clean stop.
  *
  * What will hurt: a handle must not be used across fork() once varve_start ran; all functions but
  * varve_open, varve_start and varve_close may be called from any number of threads at once.
@@ -20,14 +21,15 @@
 struct varve;
 
 struct varve_init_options {
-    uint64_t limit;         /* bytes that the store may grow to; 0: four times the free space of the
-                               file system, or the device's size */
-    uint64_t journal_size;  /* bytes; 0: the default (64 MiB, less in a small store) */
-    const char *device;     /* block device that holds the extents, or NULL for a file in the store */
-    bool force;             /* take a device on which libblkid finds something */
+    uint64_t limit;        /* bytes that the store may grow to; 0: four times the free space of the
+                              file system, or the device's size */
+    uint64_t journal_size; /* bytes; 0: the default (64 MiB, less in a small store) */
+    const char *device; /* block device that holds the extents, or NULL for a file in the store */
+    bool force;         /* take a device on which libblkid finds something */
 };
 
-/* Makes a store in `dir`, which must not exist or be an empty directory. Nothing is left behind on failure. */
+/* Makes a store in `dir`, which must not exist or be an empty directory. Nothing is left behind on
+ * failure. */
 int varve_init(const char *dir, const struct varve_init_options *options);
 
 enum varve_open_flags {
@@ -39,7 +41,8 @@ struct varve_tuning {
     bool direct_io;       /* write full extents past the page cache */
 };
 
-/* Opens, locks and recovers. `tuning` may be NULL. On EBUSY the message names the process that holds the store. */
+/* Opens, locks and recovers. `tuning` may be NULL. On EBUSY the message names the process that
+ * holds the store. */
 int varve_open(const char *dir, unsigned flags, const struct varve_tuning *tuning,
                struct varve **ret_varve);
 
@@ -52,8 +55,8 @@ int varve_start(struct varve *varve);
 int varve_close(struct varve *varve);
 
 /* What opening found and set right, and what the background ran into: one line each, oldest first,
- * for the log or for stderr (a catalog rebuilt from the store, a volume whose image is missing, ...).
- * Lines that do not concern the user's eyes are not there: print them all. */
+ * for the log or for stderr (a catalog rebuilt from the store, a volume whose image is missing,
+ * ...). Lines that do not concern the user's eyes are not there: print them all. */
 typedef void (*varve_note_visit)(void *opaque, const char *line);
 void varve_notes(struct varve *varve, varve_note_visit visit, void *opaque);
 
@@ -70,26 +73,27 @@ const char *varve_directory(const struct varve *varve);
 
 /* Counters and gauges. All byte counts are multiples of 4096 unless they count client I/O. */
 struct varve_stats {
-    uint64_t limit_bytes;     /* what the store may grow to */
-    uint64_t file_bytes;      /* what it has grown to */
-    uint64_t logical_bytes;   /* sum of the sizes of all volumes */
-    uint64_t mapped_bytes;    /* sum over all images of the bytes they map: shared bytes counted each time */
-    uint64_t used_bytes;      /* space in use on the device: data and metadata */
-    uint64_t free_bytes;      /* can be written now */
-    uint64_t held_bytes;      /* freed, waiting for a checkpoint or for reclaim */
-    uint64_t reserve_bytes;   /* kept back so that deletes, flushes and overwrites always work */
-    uint64_t metadata_bytes;  /* part of used: map pages and tables */
+    uint64_t limit_bytes;    /* what the store may grow to */
+    uint64_t file_bytes;     /* what it has grown to */
+    uint64_t logical_bytes;  /* sum of the sizes of all volumes */
+    uint64_t mapped_bytes;   /* sum over all images of the bytes they map: shared bytes counted each
+                                time */
+    uint64_t used_bytes;     /* space in use on the device: data and metadata */
+    uint64_t free_bytes;     /* can be written now */
+    uint64_t held_bytes;     /* freed, waiting for a checkpoint or for reclaim */
+    uint64_t reserve_bytes;  /* kept back so that deletes, flushes and overwrites always work */
+    uint64_t metadata_bytes; /* part of used: map pages and tables */
     uint64_t reads, read_bytes, writes, write_bytes, flushes, trims, trim_bytes;
     uint64_t device_write_bytes; /* bytes written below: data, journal, checkpoints */
     uint64_t journal_bytes, journal_used_bytes; /* size of the ring, and how full it is */
-    uint64_t commits;            /* group commits so far */
-    uint64_t checkpoints;        /* since the store was made */
-    double checkpoint_age;       /* seconds since the last one */
-    uint64_t dirty_bytes;        /* map pages and counts that the next checkpoint writes */
-    uint64_t reclaim_pending;    /* subtrees that wait to be reclaimed */
-    uint64_t checksum_errors;    /* blocks found damaged since the store was opened */
-    uint64_t cache_bytes;        /* memory in use for map pages and counts */
-    bool failed;                 /* refuses writes after a failed sync, until it is opened again */
+    uint64_t commits;                           /* group commits so far */
+    uint64_t checkpoints;                       /* since the store was made */
+    double checkpoint_age;                      /* seconds since the last one */
+    uint64_t dirty_bytes;     /* map pages and counts that the next checkpoint writes */
+    uint64_t reclaim_pending; /* subtrees that wait to be reclaimed */
+    uint64_t checksum_errors; /* blocks found damaged since the store was opened */
+    uint64_t cache_bytes;     /* memory in use for map pages and counts */
+    bool failed;              /* refuses writes after a failed sync, until it is opened again */
 };
 void varve_get_stats(struct varve *varve, struct varve_stats *ret_stats);
 

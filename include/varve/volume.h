@@ -2,9 +2,9 @@
  * Volumes by name: what `varve volumes` can do. Names are [a-z0-9][a-z0-9._-]{0,62}; a name is
  * never a path. Sizes are bytes, multiples of 512, from 512 to VARVE_VOLUME_SIZE_MAX.
  *
- * Each function is atomic: after a failure nothing has changed. The catalog row and the image in the
- * store are kept in step by order alone: create in the store first, then name it; forget the name
- * first, then delete in the store.
+ * Each function is atomic: after a failure nothing has changed. The catalog row and the image in
+ * the store are kept in step by order alone: create in the store first, then name it; forget the
+ * name first, then delete in the store.
  *
  * Threads: any, at once. None of these is called on a read, write or flush.
  */
@@ -37,19 +37,21 @@ struct varve_volume {
     bool shared, reserved;
     bool damaged; /* the catalog names an image that the store does not have: cannot be opened, only
                      shown and deleted; size and mapped_bytes are 0 */
-    unsigned connections;           /* open exports of it now; one client may have several */
-    char writer[VARVE_HOLDER_MAX];  /* the client that holds the write lease, or "" */
+    unsigned connections;          /* open exports of it now; one client may have several */
+    char writer[VARVE_HOLDER_MAX]; /* the client that holds the write lease, or "" */
 };
 
 int varve_volume_create(struct varve *varve, const char *name,
                         const struct varve_volume_options *options);
 int varve_volume_show(struct varve *varve, const char *name, struct varve_volume *ret_volume);
 
-/* Calls `visit` for each volume in the order of names; a nonzero return of it stops and is returned. */
+/* Calls `visit` for each volume in the order of names; a nonzero return of it stops and is
+ * returned. */
 typedef int (*varve_volume_visit)(void *opaque, const struct varve_volume *volume);
 int varve_volume_list(struct varve *varve, varve_volume_visit visit, void *opaque);
 
-/* Growing an attached volume is legal (clients see it when they connect again); shrinking it is refused with EBUSY. */
+/* Growing an attached volume is legal (clients see it when they connect again); shrinking it is
+ * refused with EBUSY. */
 int varve_volume_resize(struct varve *varve, const char *name, uint64_t size);
 int varve_volume_rename(struct varve *varve, const char *name, const char *new_name);
 int varve_volume_set_shared(struct varve *varve, const char *name, bool shared);
@@ -58,7 +60,8 @@ int varve_volume_set_shared(struct varve *varve, const char *name, bool shared);
 int varve_volume_delete(struct varve *varve, const char *name);
 
 /* Takes the write lease away from whoever holds it. All its connections are fenced: every later
- * write of theirs fails, reads go on. Without `force` only says who holds it (EBUSY), or 0 when nobody does. */
+ * write of theirs fails, reads go on. Without `force` only says who holds it (EBUSY), or 0 when
+ * nobody does. */
 int varve_volume_release(struct varve *varve, const char *name, bool force);
 
 #endif

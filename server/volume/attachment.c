@@ -7,7 +7,7 @@
 
 #include "volume/lease_internal.h"
 
-void attachment_lock(struct attachment_table *table)
+void attachment_take_lease_lock(struct attachment_table *table)
 {
     int r = pthread_mutex_lock(&table->lock);
 
@@ -99,7 +99,7 @@ int seat_take(struct attachment_table *table, uint64_t image, const char *name, 
     *seat = (struct seat){.client = strdup(client)};
     if (seat->client == NULL)
         return varve_fail(ENOMEM, "no memory to open volume '%s'", name);
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL)
         sit_locked(attachment, seat);
@@ -111,7 +111,7 @@ int seat_take(struct attachment_table *table, uint64_t image, const char *name, 
         free(seat->client);
         return r;
     }
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     attachment->next = table->first;
     table->first = attachment;
     sit_locked(attachment, seat);
@@ -140,7 +140,7 @@ void seat_leave(struct attachment_table *table, struct seat *seat)
     bool ends;
 
     assert(atomic_load(&seat->writing) == 0);
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     while (*place != seat)
         place = &(*place)->next;
     *place = seat->next;
@@ -174,7 +174,7 @@ void attendance_of(struct attachment_table *table, uint64_t image,
     struct attendance attendance = {.seats = 0};
     struct attachment *attachment;
 
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL) {
         for (const struct seat *seat = attachment->seats; seat != NULL; seat = seat->next)
@@ -191,7 +191,7 @@ void attachment_set_name(struct attachment_table *table, uint64_t image, const c
 {
     struct attachment *attachment;
 
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL)
         snprintf(attachment->name, sizeof attachment->name, "%s", name);

@@ -76,15 +76,15 @@ static int check_empty(const struct birth *birth)
 
     if (stream == NULL)
         return fail_at("open directory", birth->dir);
+    if (faccessat(dirfd(stream), "extents", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        r = varve_fail(EEXIST, "'%s' holds a store already", birth->dir);
     while (r == 0 && (entry = readdir(stream)) != NULL) {
         const char *name = entry->d_name;
 
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0)
             continue;
-        if (strcmp(name, "extents") == 0)
-            r = varve_fail(EEXIST, "'%s' holds a store already", birth->dir);
-        else if (!unfinished || (strcmp(name, ".init") != 0 && strcmp(name, "journal") != 0 &&
-                                 strcmp(name, "catalog.db") != 0))
+        if (!unfinished || (strcmp(name, ".init") != 0 && strcmp(name, "journal") != 0 &&
+                            strcmp(name, "catalog.db") != 0))
             r = varve_fail(ENOTEMPTY, "'%s' is not empty (there is '%s'); name a new directory",
                            birth->dir, show_text(name).text);
     }

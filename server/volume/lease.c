@@ -39,7 +39,7 @@ static int grant(struct attachment_table *table, struct seat *seat)
     struct attachment *attachment = seat->attachment;
     int r;
 
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     while (atomic_load(&attachment->draining))
         pthread_cond_wait(&attachment->drained, &table->lock);
     r = judge_locked(attachment, seat);
@@ -72,7 +72,7 @@ void lease_leave(struct attachment_table *table, struct seat *seat)
     struct attachment *attachment = seat->attachment;
 
     if (atomic_fetch_sub(&seat->writing, 1) == 1 && atomic_load(&attachment->draining)) {
-        attachment_lock(table);
+        attachment_take_lease_lock(table);
         pthread_cond_broadcast(&attachment->drained);
         attachment_unlock(table);
     }
@@ -83,7 +83,7 @@ bool lease_is_open_to(struct attachment_table *table, const struct seat *seat)
     const struct attachment *attachment = seat->attachment;
     bool open;
 
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     open = !seat->fenced && (attachment->shared || attachment->writer == NULL ||
                              strcmp(attachment->writer, seat->client) == 0);
     attachment_unlock(table);
@@ -116,7 +116,7 @@ void lease_release(struct attachment_table *table, uint64_t image, char ret_hold
     struct attachment *attachment;
 
     ret_holder[0] = '\0';
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL) {
         attachment->pins++;
@@ -136,7 +136,7 @@ void attachment_set_shared(struct attachment_table *table, uint64_t image, bool 
 {
     struct attachment *attachment;
 
-    attachment_lock(table);
+    attachment_take_lease_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL && attachment->shared != shared) {
         attachment->shared = shared;

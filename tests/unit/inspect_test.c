@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "scratch.h"
+#include "shell.h"
 
 enum { MIB = 1 << 20 };
 
@@ -49,7 +50,7 @@ static const char *image(const char *name, long long size, const char *command)
     close(fd);
     setenv("IMAGE", path, 1);
     setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    CHECK_EQ(system(command), 0);
+    CHECK_EQ(shell(command), 0);
     return path;
 }
 

@@ -9,7 +9,15 @@
 #include "check.h"
 #include "scratch.h"
 
-enum { MIB = 1 << 20 };
+enum { MIB = 1 << 20, TRIAL_TEXT = 4000 };
+
+/* Adds to a text of TRIAL_TEXT bytes. */
+static inline void trial_append(char *text, const char *more)
+{
+    size_t used = strlen(text);
+
+    snprintf(text + used, TRIAL_TEXT - used, "%s", more);
+}
 
 static inline const char *trial_make(const char *name)
 {

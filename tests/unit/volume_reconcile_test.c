@@ -34,11 +34,11 @@ static void put_together(void)
 
 static void keep_lines(void *opaque, const char *line)
 {
-    strncat(opaque, line, 900);
-    strcat(opaque, "\n");
+    trial_append(opaque, line);
+    trial_append(opaque, "\n");
 }
 
-static char notes[4000];
+static char notes[TRIAL_TEXT];
 
 static struct varve *reopen(const char *dir, unsigned flags)
 {
@@ -51,14 +51,14 @@ static struct varve *reopen(const char *dir, unsigned flags)
 
 static int append_name(void *opaque, const struct varve_volume *volume)
 {
-    strcat(opaque, volume->name);
-    strcat(opaque, volume->damaged ? "! " : volume->shared ? "+ " : " ");
+    trial_append(opaque, volume->name);
+    trial_append(opaque, volume->damaged ? "! " : volume->shared ? "+ " : " ");
     return 0;
 }
 
 static void list_is(struct varve *varve, const char *wanted)
 {
-    char found[500] = "";
+    char found[TRIAL_TEXT] = "";
 
     CHECK_EQ(varve_volume_list(varve, append_name, found), 0);
     if (strcmp(found, wanted) != 0)

@@ -7,18 +7,19 @@
 #include <varve/export.h>
 #include <varve/inspect.h>
 
+#include "shell.h"
 #include "trial_store.h"
 
 static int append_name(void *opaque, const struct varve_volume *volume)
 {
-    strcat(opaque, volume->name);
-    strcat(opaque, " ");
+    trial_append(opaque, volume->name);
+    trial_append(opaque, " ");
     return 0;
 }
 
 static void list_is(struct varve *varve, const char *wanted)
 {
-    char found[500] = "";
+    char found[TRIAL_TEXT] = "";
 
     CHECK_EQ(varve_volume_list(varve, append_name, found), 0);
     CHECK_HAS(found, wanted);
@@ -305,7 +306,7 @@ static void inspect(void)
     CHECK(inspection->blank && inspection->content.type[0] == '\0');
     varve_inspection_free(inspection);
     setenv("IMAGE", path, 1);
-    CHECK_EQ(system("PATH=$PATH:/usr/sbin:/sbin mkfs.ext2 -q -L pond \"$IMAGE\" 1M"), 0);
+    CHECK_EQ(shell("PATH=$PATH:/usr/sbin:/sbin mkfs.ext2 -q -L pond \"$IMAGE\" 1M"), 0);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     CHECK_EQ(pread(fd, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
     close(fd);
