@@ -39,7 +39,7 @@ static int run_folder(const char *store, char run[ATTACHMENT_RUN])
     return EXIT_DONE;
 }
 
-int attachment_lock(const char *store)
+int attachment_begin(const char *store)
 {
     char run[ATTACHMENT_RUN], path[ATTACHMENT_RUN + sizeof "/attach.lock"];
     int fd, code = run_folder(store, run);

@@ -41,7 +41,7 @@ struct attachment {
 
 /* Takes the lock: waits for an attach or detach that is running. It is freed when the process
  * ends. */
-int attachment_lock(const char *store);
+int attachment_begin(const char *store);
 
 /* Fills in *ret_attachment for a ref, from the state if there is one. *ret_found says whether
  * anything of it is there. */

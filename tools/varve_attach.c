@@ -234,7 +234,7 @@ static int run(const struct invocation *invocation)
         return code;
     }
     interrupt_catch();
-    if ((code = attachment_lock(invocation->store)) != EXIT_DONE ||
+    if ((code = attachment_begin(invocation->store)) != EXIT_DONE ||
         (code = attachment_load(invocation->store, plan.ref, &attachment, &found)) != EXIT_DONE ||
         (found && (code = clear_place(&attachment)) != EXIT_DONE)) {
         return code;

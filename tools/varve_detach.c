@@ -17,7 +17,7 @@ static int run(const struct invocation *invocation)
         return command_fail(EXIT_NOT_PERMITTED, "freeing a block device needs root");
     }
     interrupt_catch();
-    code = attachment_lock(invocation->store);
+    code = attachment_begin(invocation->store);
     if (code != EXIT_DONE) {
         return code;
     }
