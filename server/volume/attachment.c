@@ -7,14 +7,14 @@
 
 #include "volume/lease_internal.h"
 
-void attachment_take_lease_lock(struct attachment_table *table)
+void attachments_lock(struct attachment_table *table)
 {
     int r = pthread_mutex_lock(&table->lock);
 
     assert(r == 0);
 }
 
-void attachment_unlock(struct attachment_table *table)
+void attachments_unlock(struct attachment_table *table)
 {
     int r = pthread_mutex_unlock(&table->lock);
 
@@ -99,11 +99,11 @@ int seat_take(struct attachment_table *table, uint64_t image, const char *name, 
     *seat = (struct seat){.client = strdup(client)};
     if (seat->client == NULL)
         return varve_fail(ENOMEM, "no memory to open volume '%s'", name);
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL)
         sit_locked(attachment, seat);
-    attachment_unlock(table);
+    attachments_unlock(table);
     if (attachment != NULL)
         return 0;
     r = attach(table, image, name, shared, &attachment);
@@ -111,11 +111,11 @@ int seat_take(struct attachment_table *table, uint64_t image, const char *name, 
         free(seat->client);
         return r;
     }
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     attachment->next = table->first;
     table->first = attachment;
     sit_locked(attachment, seat);
-    attachment_unlock(table);
+    attachments_unlock(table);
     return 0;
 }
 
@@ -140,7 +140,7 @@ void seat_leave(struct attachment_table *table, struct seat *seat)
     bool ends;
 
     assert(atomic_load(&seat->writing) == 0);
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     while (*place != seat)
         place = &(*place)->next;
     *place = seat->next;
@@ -150,7 +150,7 @@ void seat_leave(struct attachment_table *table, struct seat *seat)
     if (ends)
         lease_end_locked(attachment);
     attachment_drop_locked(table, attachment);
-    attachment_unlock(table);
+    attachments_unlock(table);
     free(seat->client);
 }
 
@@ -174,7 +174,7 @@ void attendance_of(struct attachment_table *table, uint64_t image,
     struct attendance attendance = {.seats = 0};
     struct attachment *attachment;
 
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL) {
         for (const struct seat *seat = attachment->seats; seat != NULL; seat = seat->next)
@@ -183,7 +183,7 @@ void attendance_of(struct attachment_table *table, uint64_t image,
         if (attachment->writer != NULL)
             snprintf(attendance.writer, sizeof attendance.writer, "%s", attachment->writer);
     }
-    attachment_unlock(table);
+    attachments_unlock(table);
     *ret_attendance = attendance;
 }
 
@@ -191,9 +191,9 @@ void attachment_set_name(struct attachment_table *table, uint64_t image, const c
 {
     struct attachment *attachment;
 
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL)
         snprintf(attachment->name, sizeof attachment->name, "%s", name);
-    attachment_unlock(table);
+    attachments_unlock(table);
 }

@@ -39,7 +39,7 @@ static int grant(struct attachment_table *table, struct seat *seat)
     struct attachment *attachment = seat->attachment;
     int r;
 
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     while (atomic_load(&attachment->draining))
         pthread_cond_wait(&attachment->drained, &table->lock);
     r = judge_locked(attachment, seat);
@@ -53,7 +53,7 @@ static int grant(struct attachment_table *table, struct seat *seat)
         atomic_store(&seat->granted, atomic_load(&attachment->epoch));
         atomic_fetch_add(&seat->writing, 1);
     }
-    attachment_unlock(table);
+    attachments_unlock(table);
     return r;
 }
 
@@ -72,9 +72,9 @@ void lease_leave(struct attachment_table *table, struct seat *seat)
     struct attachment *attachment = seat->attachment;
 
     if (atomic_fetch_sub(&seat->writing, 1) == 1 && atomic_load(&attachment->draining)) {
-        attachment_take_lease_lock(table);
+        attachments_lock(table);
         pthread_cond_broadcast(&attachment->drained);
-        attachment_unlock(table);
+        attachments_unlock(table);
     }
 }
 
@@ -83,10 +83,10 @@ bool lease_is_open_to(struct attachment_table *table, const struct seat *seat)
     const struct attachment *attachment = seat->attachment;
     bool open;
 
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     open = !seat->fenced && (attachment->shared || attachment->writer == NULL ||
                              strcmp(attachment->writer, seat->client) == 0);
-    attachment_unlock(table);
+    attachments_unlock(table);
     return open;
 }
 
@@ -116,7 +116,7 @@ void lease_release(struct attachment_table *table, uint64_t image, char ret_hold
     struct attachment *attachment;
 
     ret_holder[0] = '\0';
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL) {
         attachment->pins++;
@@ -129,18 +129,18 @@ void lease_release(struct attachment_table *table, uint64_t image, char ret_hold
         attachment->pins--;
         attachment_drop_locked(table, attachment);
     }
-    attachment_unlock(table);
+    attachments_unlock(table);
 }
 
 void attachment_set_shared(struct attachment_table *table, uint64_t image, bool shared)
 {
     struct attachment *attachment;
 
-    attachment_take_lease_lock(table);
+    attachments_lock(table);
     attachment = attachment_find_locked(table, image);
     if (attachment != NULL && attachment->shared != shared) {
         attachment->shared = shared;
         lease_end_locked(attachment);
     }
-    attachment_unlock(table);
+    attachments_unlock(table);
 }

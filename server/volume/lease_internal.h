@@ -27,8 +27,8 @@ struct attachment_table {
     struct attachment *first;
 };
 
-void attachment_take_lease_lock(struct attachment_table *table);
-void attachment_unlock(struct attachment_table *table);
+void attachments_lock(struct attachment_table *table);
+void attachments_unlock(struct attachment_table *table);
 struct attachment *attachment_find_locked(struct attachment_table *table, uint64_t image);
 /* Closes and frees it when neither a seat nor a pin holds it. */
 void attachment_drop_locked(struct attachment_table *table, struct attachment *attachment);
