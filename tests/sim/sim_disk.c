@@ -62,9 +62,13 @@ static int discard(struct io *io, enum io_file which, uint64_t offset, uint64_t 
     struct sim_file *file = &disk->file[which];
     int rc;
 
-    assert(offset % SIM_PAGE == 0 && length % SIM_PAGE == 0 && offset + length <= file->size);
+    assert(offset % SIM_PAGE == 0 && length % SIM_PAGE == 0);
     pthread_mutex_lock(&disk->mutex);
     rc = sim_event_locked(disk, &event);
+    if (offset + length > file->size) { /* there is nothing to give back there */
+        assert(which != IO_EXTENTS || disk->options.device_size == 0);
+        length = offset < file->size ? file->size - offset : 0;
+    }
     for (uint64_t block = offset / SIM_PAGE; rc == 0 && block < (offset + length) / SIM_PAGE;
          block++) {
         if (chance_hit(&disk->chance, 1, 8))
