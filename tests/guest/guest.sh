@@ -9,8 +9,8 @@
 #   guest_says TEXT                       true when the console has shown that line
 #   tell_guest NAME, await_guest SECONDS NAME   the two halves of a rendezvous with a running script,
 #                                         which has `tell NAME`, `await NAME` and the folder $shared
-#   boot_guest QEMU ARG…                  a system of its own, in the background: the arguments
-#                                         bring -append; sets $guest_pid
+#   boot_machine QEMU ARG…                a machine that boots from what the arguments bring, in the
+#                                         background; sets $guest_pid
 #
 # In the guest 10.0.2.2 is the host's 127.0.0.1. Without KVM a boot takes about 10 seconds.
 # shellcheck shell=bash
@@ -24,11 +24,10 @@ console=$work/console
 shared=$work/shared
 guest_pid=
 
-boot_guest() {
+boot_machine() {
     : >"$console"
     qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
         -display none -monitor none -no-reboot -serial "file:$console" \
-        -kernel "$guest_kernel/vmlinuz" -initrd "$guest_kernel/initrd.gz" \
         -device virtio-rng-pci "$@" </dev/null >"$work/qemu.log" 2>&1 &
     guest_pid=$!
     at_end end_guest "$guest_pid"
@@ -41,7 +40,7 @@ start_guest() {
     mkdir "$shared"
     guest_program "$script" >"$work/guest.program"
     chmod +x "$work/guest.program"
-    boot_guest \
+    boot_machine -kernel "$guest_kernel/vmlinuz" -initrd "$guest_kernel/initrd.gz" \
         -append "console=ttyS0 quiet panic=-1 mitigations=off guest.script=$work/guest.program" \
         -fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
         -device virtio-9p-pci,fsdev=host,mount_tag=hostroot \

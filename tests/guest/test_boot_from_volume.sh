@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A machine whose system drive is a volume: a Debian system is installed on a partition of it and
-# booted from it over NBD. While the machine writes, the server is killed and started again: the
+# A machine whose system drive is a volume: a Debian system with kernel and boot loader is installed on a
+# partition of it, and the machine's firmware boots it over NBD. While the machine writes, the server is killed and started again: the
 # machine sees no error. It shuts down, boots again, and what it wrote is there.
 # timeout: 400
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/../clients/block_device.sh"
 . "$(dirname "$0")/guest.sh"
-need mkfs.ext4 fsck.ext4 mmdebstrap tar
+need mkfs.ext4 fsck.ext4 sfdisk extlinux mmdebstrap tar
 system=$("$top/tests/guest/system.sh") || fail "there is no system to install"
 
 make_store
@@ -14,19 +14,33 @@ make_store
 start_server
 
 install_system() {
+    local root=$work/root
     attach_block drive
-    partition size=1500M
-    mkfs.ext4 -q "${device}p1"
-    mount_partition 1 "$work/root"
-    tar -C "$work/root" -xpf "$system" --numeric-owner
-    install -m 755 "$work/at-boot" "$work/root/usr/local/sbin/at-boot"
-    unmount "$work/root"
+    # the firmware runs the first sector, that the active partition, that extlinux, that the kernel
+    printf '%s\n' label:dos 'size=1500M, type=83, bootable' | sfdisk -q "$device"
+    dd if=/usr/lib/EXTLINUX/mbr.bin of="$device" bs=440 count=1 conv=notrunc status=none
+    show_partitions 1
+    mkfs.ext4 -q -O ^64bit,^metadata_csum "${device}p1" # what extlinux can read
+    mount_partition 1 "$root"
+    tar -C "$root" -xpf "$system" --numeric-owner
+    install -m 755 "$work/at-boot" "$root/usr/local/sbin/at-boot"
+    cp -L "$guest_kernel/vmlinuz" "$guest_kernel/initrd.gz" "$root/boot/"
+    cat >"$root/boot/extlinux.conf" <<'END'
+DEFAULT linux
+LABEL linux
+    LINUX vmlinuz
+    INITRD initrd.gz
+    APPEND console=ttyS0 quiet panic=-1 mitigations=off root=/dev/vda1 systemd.show_status=0
+END
+    extlinux --install "$root/boot" >"$work/extlinux" 2>&1 || fail "$(cat "$work/extlinux")"
+    unmount "$root"
     detach_block
 }
 
-boot_machine() {
-    boot_guest -append "console=ttyS0 quiet panic=-1 mitigations=off root=/dev/vda1 systemd.show_status=0" \
-        -drive "driver=raw,if=virtio,discard=unmap,file.driver=nbd,file.server.type=unix,file.server.path=$store/nbd.sock,file.export=drive,file.reconnect-delay=60"
+boot_from_volume() {
+    local drive=driver=raw,if=virtio,discard=unmap,file.driver=nbd,file.server.type=unix
+    boot_machine \
+        -drive "$drive,file.server.path=$store/nbd.sock,file.export=drive,file.reconnect-delay=60"
 }
 
 # What the machine does: the first time it writes for a while and remembers sums, the second time
@@ -65,7 +79,7 @@ END
 
 install_system
 
-boot_machine
+boot_from_volume
 for n in 1 51 101; do
     try_for 120 guest_says "machine writes $n" || {
         show_console
@@ -79,7 +93,7 @@ wait_guest 120
 show_console
 guest_says 'machine verdict 0' || fail "the machine saw an error when the server was restarted"
 
-boot_machine
+boot_from_volume
 wait_guest 120
 show_console
 guest_says 'machine verdict 0' || fail "the second boot did not find what the first wrote"
