@@ -89,8 +89,17 @@ static int let_go(const struct attachment *attachment, const char *device, int f
     return 0;
 }
 
-/* An exclusive open fails while the device or a partition is mounted (anywhere, also in another
- * namespace), and while something is built on it. */
+bool attach_is_busy(const char *device)
+{
+    int fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC);
+    bool busy = fd == -1 && errno == EBUSY;
+
+    if (fd != -1) {
+        close(fd);
+    }
+    return busy;
+}
+
 int attach_free_device(const struct attachment *attachment, const char *device)
 {
     const char *const partx[] = {"partx", "--delete", device, NULL};

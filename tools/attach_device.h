@@ -34,6 +34,8 @@ unsigned attach_count_partitions(const char *device);
 /* Whether the kernel lets nobody write to it. */
 bool attach_is_read_only(const char *device);
 
+/* Whether something has it for itself: a mount (of any namespace), swap, device mapper, mkfs. */
+bool attach_is_busy(const char *device);
 /* Writes back what is cached and frees the device. EXIT_BUSY while something uses it. */
 int attach_free_device(const struct attachment *attachment, const char *device);
 

@@ -121,7 +121,7 @@ static int connect_device(struct attachment *attachment, const char *socket, boo
     }
     *ret_refused = code == EXIT_DONE && status != 0;
     if (*ret_refused) {
-        varve_fail(EIO, "%s", program_last_line(error_fd, line));
+        varve_fail(EIO, "%s", program_complaint(error_fd, "nbd-client", line));
     }
     close(error_fd);
     return code;

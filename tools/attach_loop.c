@@ -94,7 +94,7 @@ static int refuse_nbdfuse(const struct attachment *attachment, const char *log)
     int fd = open(log, O_RDONLY | O_CLOEXEC);
 
     if (fd != -1) {
-        program_last_line(fd, line);
+        program_complaint(fd, "nbdfuse", line);
         close(fd);
     }
     return command_fail(EXIT_FAILED, "nbdfuse cannot show '%s' as a file: %s", attachment->ref,

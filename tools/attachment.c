@@ -15,8 +15,9 @@
 #include "attach_device.h"
 #include "attach_mounts.h"
 #include "command.h"
+#include "deadline.h"
 
-enum { BOOT_ID = 40 };
+enum { BOOT_ID = 40, BUSY_SECONDS = 1, ORPHAN_SECONDS = 30 };
 
 #define FOLDER_PREFIX "attach-"
 
@@ -244,10 +245,21 @@ static int remove_folder(const struct attachment *attachment)
     return EXIT_DONE;
 }
 
+/* An attach that was killed may have left a mkfs or a mount that still runs: waits for these, and
+ * unmounts what comes of them. */
 static int undo_device(const struct attachment *attachment, const char *device)
 {
-    int code = attach_unmount_all(device);
+    struct deadline deadline = deadline_in(attachment->complete ? BUSY_SECONDS : ORPHAN_SECONDS);
+    int code;
 
+    while ((code = attach_unmount_all(device)) == EXIT_DONE && attach_is_busy(device)) {
+        if (!deadline_wait(&deadline)) {
+            return command_fail(EXIT_BUSY,
+                                "%s is in use (by a mount of another namespace, or a program that "
+                                "has it for itself)",
+                                device);
+        }
+    }
     return code == EXIT_DONE ? attach_free_device(attachment, device) : code;
 }
 

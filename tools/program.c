@@ -14,6 +14,8 @@
 
 #include <varve/error.h>
 
+enum { COMPLAINT_SPAN = 2048 };
+
 /* Neither output can block the program, since both go to memory. */
 static int spawn(const char *const arguments[], int output_fd, int error_fd, short flags,
                  pid_t *ret_pid)
@@ -43,20 +45,29 @@ static void first_line(int fd, char *line)
     line[strcspn(line, "\n")] = '\0';
 }
 
-const char *program_last_line(int fd, char *line)
+/* Most programs put their name before what matters, and some add a hint after it. */
+const char *program_complaint(int fd, const char *name, char *line)
 {
-    char text[PROGRAM_OUTPUT];
+    char text[COMPLAINT_SPAN], *rest = text, *each;
     off_t size = lseek(fd, 0, SEEK_END);
-    off_t start = size < (off_t)sizeof text ? 0 : size - (off_t)sizeof text + 1;
-    ssize_t length = size == -1 ? -1 : pread(fd, text, sizeof text - 1, start);
-    const char *newline;
+    ssize_t length = pread(fd, text, sizeof text - 1,
+                           size < (off_t)sizeof text ? 0 : size - (off_t)sizeof text + 1);
+    bool named = false;
 
-    while (length > 0 && text[length - 1] == '\n') {
-        length--;
-    }
     text[length > 0 ? length : 0] = '\0';
-    newline = strrchr(text, '\n');
-    snprintf(line, PROGRAM_OUTPUT, "%s", newline ? newline + 1 : text);
+    line[0] = '\0';
+    while ((each = strsep(&rest, "\n"))) {
+        bool begins = strncmp(each, name, strlen(name)) == 0 && each[strlen(name)] == ':';
+
+        if (*each && (begins || !named)) {
+            snprintf(line, PROGRAM_OUTPUT, "%s", each);
+            named = begins;
+        }
+    }
+    length = (ssize_t)strlen(line);
+    if (length > 0 && line[length - 1] == '.') {
+        line[length - 1] = '\0';
+    }
     return line;
 }
 
@@ -76,13 +87,10 @@ static int await(const char *name, pid_t pid, int error_fd)
     if (WIFSIGNALED(status)) {
         return varve_fail(ECHILD, "'%s' was ended by signal %d", name, WTERMSIG(status));
     }
-    if (program_last_line(error_fd, line)[0] == '\0') {
+    if (program_complaint(error_fd, name, line)[0] == '\0') {
         return varve_fail(ECHILD, "'%s' ended with exit code %d", name, WEXITSTATUS(status));
     }
-    if (line[strlen(line) - 1] == '.') {
-        line[strlen(line) - 1] = '\0';
-    }
-    if (strncmp(line, name, strlen(name)) == 0) { /* most begin with their own name */
+    if (strncmp(line, name, strlen(name)) == 0) {
         return varve_fail(ECHILD, "%s", line);
     }
     return varve_fail(ECHILD, "'%s' failed: %s", name, line);

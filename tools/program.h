@@ -20,8 +20,8 @@ int program_start(const char *const arguments[], const char *log, pid_t *ret_pid
 /* Whether PATH has it. */
 bool program_exists(const char *name);
 
-/* The last line in the file, for messages. Returns `line` (PROGRAM_OUTPUT bytes), "" without one.
- */
-const char *program_last_line(int fd, char *line);
+/* What a program complained of, in the file that has its standard error: the last line that begins
+ * with its name, or else the last line. Returns `line` (PROGRAM_OUTPUT bytes), "" without one. */
+const char *program_complaint(int fd, const char *name, char *line);
 
 #endif
