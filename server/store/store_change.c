@@ -145,7 +145,7 @@ static int apply_rollback(struct store *store, struct store_image *image,
     int r = ref_is_hole(root) ? 0 : forest_ready(&store->forest, root.at);
 
     if (r == 0 && !ref_is_hole(root) && space_count(store->space, root.at) == COUNT_MAX) {
-        return varve_fail(EMLINK, "image %llu is shared too often",
+        return varve_fail(ENOSPC, "image %llu is shared too often",
                           (unsigned long long)source->number);
     }
     if (r != 0 || (r = forest_discard_tree(&store->forest, &tree)) != 0) {
@@ -335,7 +335,7 @@ static int clone_ready(struct store *store, struct store_image *image,
         return r;
     }
     if (space_count(store->space, root.at) > COUNT_MAX - STORE_GROUP_MAX) {
-        return varve_fail(EMLINK, "image %llu is shared too often",
+        return varve_fail(ENOSPC, "image %llu is shared too often",
                           (unsigned long long)source->number);
     }
     return 0;

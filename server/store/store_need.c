@@ -205,7 +205,7 @@ int store_provide_locked(struct store *store)
     case NEED_PLACE:
         return provide_places(store);
     case NEED_COPY:
-        return varve_fail(EMLINK, "block %llu of the extents is shared too often",
+        return varve_fail(ENOSPC, "block %llu of the extents is shared too often",
                           (unsigned long long)need.ref.at.n);
     }
     assert(!"a need of unknown kind");
