@@ -19,6 +19,7 @@ enum { BLOCK = 4096, IMAGES = MODEL_IMAGES_MAX - 2 };
 struct lap {
     struct play play;
     uint64_t operations, stops, stops_done;
+    bool events;
     char repeat[160];
 };
 
@@ -177,6 +178,8 @@ static void stop(struct lap *lap)
     struct play *play = &lap->play;
     bool again = hit(lap, 1, 3);
 
+    sim_disk_heal(play->disk);
+    sim_disk_cut_at(play->disk, 0, SIM_NONE);
     if (sim_disk_is_dead(play->disk))
         play_recover(play, sim_disk_lost_power(play->disk) ? MODEL_CUT : MODEL_KILLED, again);
     else if (store_failed(play->store))
@@ -186,7 +189,6 @@ static void stop(struct lap *lap)
     else if (hit(lap, 1, 2))
         play_recover(play, MODEL_KILLED, again); /* the process just ends */
     play->forgiving = false;
-    sim_disk_heal(play->disk);
     if (hit(lap, 1, 2))
         play_check(play);
     lap->stops_done++;
@@ -235,6 +237,22 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     options->inline_bytes = inlined[below(lap, 4)];
 }
 
+/* With --verbose twice. */
+static void print_event(void *opaque, struct sim_disk *disk, const struct sim_event *event)
+{
+    static const char *const kinds[] = {"read",     "write",   "sync",
+                                        "allocate", "discard", "stage_remove"};
+    unsigned kind = 0;
+
+    (void)opaque, (void)disk;
+    while ((event->kind >> kind) > 1)
+        kind++;
+    printf("             event %llu: %s %s %llu+%llu%s\n", (unsigned long long)event->number,
+           kinds[kind], event->file == IO_JOURNAL ? "journal" : "extents",
+           (unsigned long long)event->offset / BLOCK, (unsigned long long)event->length / BLOCK,
+           event->flags & IO_DURABLE ? ", durable" : "");
+}
+
 static void run_lap(struct lap *lap, uint64_t seed)
 {
     struct sim_options disk = {0};
@@ -247,6 +265,8 @@ static void run_lap(struct lap *lap, uint64_t seed)
     lap->play.repeat = lap->repeat;
     choose_options(lap, &disk, &store);
     lap->play.disk = sim_disk_new(&disk);
+    if (lap->events)
+        sim_disk_set_hook(lap->play.disk, print_event, NULL);
     play_begin(&lap->play, &store);
     play_create(&lap->play, any_size(lap), &made);
     while (lap->stops_done < lap->stops)
@@ -295,6 +315,7 @@ int main(int argc, char **argv)
             laps = number(optarg);
             break;
         case 'v':
+            lap.events = lap.play.verbose;
             lap.play.verbose = true;
             break;
         default:

@@ -38,7 +38,7 @@ static void check_request(const struct sim_disk *disk, const struct io_request *
     if (request->op == IO_WRITE && !disk->dead && /* a cut may have taken back the size */
         (request->offset > disk->file[request->file].size ||
          request->length > disk->file[request->file].size - request->offset))
-        forbidden(request, "is past the end");
+        forbidden(request, "is past the end: allocate comes first");
 }
 
 static int read_locked(struct sim_disk *disk, struct io_request *request, int fault)
