@@ -96,6 +96,21 @@ int store_load_summaries(struct store *store)
 
 /* --- blocks that the journal or the stage holds ---- */
 
+/* A power cut may have taken back the size that the file had when these places were taken. */
+static int back_again(struct store *store, const struct io_request *requests, unsigned n)
+{
+    uint64_t size = store->io->ops->size(store->io, IO_EXTENTS);
+    int r = 0;
+
+    for (unsigned i = 0; i < n && r == 0; i++) {
+        if (requests[i].offset + requests[i].length > size) {
+            r = store->io->ops->allocate(store->io, IO_EXTENTS, requests[i].offset,
+                                         requests[i].length);
+        }
+    }
+    return r;
+}
+
 static int put_blocks(struct store *store, const uint64_t *places, uint64_t count, uint8_t *bytes)
 {
     struct io_request requests[STAGE_EXTENT_BLOCKS_MAX];
@@ -129,7 +144,10 @@ static int put_blocks(struct store *store, const uint64_t *places, uint64_t coun
                                             .length = BLOCK_SIZE,
                                             .buffer = block};
     }
-    int r = n == 0 ? 0 : store->io->ops->perform(store->io, requests, n);
+    int r = back_again(store, requests, n);
+    if (r == 0 && n > 0) {
+        r = store->io->ops->perform(store->io, requests, n);
+    }
     return r == 0 ? 0 : varve_fail(-r, "recovery cannot write to the extents: %s", strerror(-r));
 }
 
@@ -244,6 +262,9 @@ static int data_is_there(struct store *store, struct journal_record *record)
         uint8_t *buffer = store->checkpoint_buffer;
         const uint8_t *known = store->options.read_only ? overlay_find(&store->overlay, at) : NULL;
 
+        if (known == NULL && pblock_offset(at) >= store->io->ops->size(store->io, IO_EXTENTS)) {
+            return -ESTALE; /* not even the size of the file has come to the disk */
+        }
         if (known == NULL) {
             int r = store_read_block(store, at, buffer);
             if (r < 0) {
