@@ -205,11 +205,17 @@ static void remove_beside(const char *path, const char *suffix)
         (void)unlink(name);
 }
 
+/* Made here, because SQLite lets everybody read what it makes. */
 static int fill_new(const char *file)
 {
     struct catalog *catalog = NULL;
-    int r = connect_to(file, file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &catalog);
+    int r, fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
+    if (fd < 0)
+        return varve_fail(errno == ENOSPC ? ENOSPC : EIO, "cannot make '%s': %s", file,
+                          strerror(errno));
+    close(fd);
+    r = connect_to(file, file, SQLITE_OPEN_READWRITE, &catalog);
     if (r == 0)
         r = prepare_use(catalog);
     catalog_close(catalog);
