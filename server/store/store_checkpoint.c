@@ -171,7 +171,9 @@ static int step_checksums(struct store *store)
     forest_fill_dirty(&store->forest);
     images_fill(store);
     pthread_mutex_unlock(&store->lock);
-    qsort(c->pages, c->page_count, sizeof(struct page *), order_by_place);
+    if (c->page_count > 0) {
+        qsort(c->pages, c->page_count, sizeof(struct page *), order_by_place);
+    }
     pthread_mutex_lock(&store->lock);
     c->phase = CHECKPOINT_PAGES;
     return 0;
