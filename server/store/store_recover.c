@@ -151,13 +151,58 @@ static int put_blocks(struct store *store, const uint64_t *places, uint64_t coun
     return r == 0 ? 0 : varve_fail(-r, "recovery cannot write to the extents: %s", strerror(-r));
 }
 
-/* What the dead server had in open extents goes to its places. */
+/* Which of these blocks are in their places already. A read that fails says nothing. */
+static void compare_blocks(struct store *store, const uint64_t *places, uint64_t count,
+                           const uint8_t *bytes, bool *ret_same)
+{
+    struct io_request requests[STAGE_EXTENT_BLOCKS_MAX];
+    uint8_t *found = store->checkpoint_buffer;
+
+    _Static_assert((int)STAGE_EXTENT_BLOCKS_MAX <= (int)CHECKPOINT_BATCH,
+                   "the buffer takes an extent");
+    for (uint64_t i = 0; i < count; i++) {
+        requests[i] = (struct io_request){.op = IO_READ,
+                                          .file = IO_EXTENTS,
+                                          .offset = places[i] << BLOCK_SHIFT,
+                                          .length = BLOCK_SIZE,
+                                          .buffer = found + i * BLOCK_SIZE};
+    }
+    if (count > 0) {
+        store->io->ops->perform(store->io, requests, count);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        ret_same[i] = requests[i].result == 0 &&
+                      memcmp(found + i * BLOCK_SIZE, bytes + i * BLOCK_SIZE, BLOCK_SIZE) == 0;
+    }
+}
+
+/* What the dead server had in open extents goes to its places. What is there already is left alone:
+ * it may be durable and referred to, and a write of the same bytes that the power cuts could tear
+ * it. */
+static int put_stage_extent(struct store *store, const struct stage_extent *extent, uint64_t count,
+                            uint8_t *bytes)
+{
+    bool same[STAGE_EXTENT_BLOCKS_MAX];
+    uint64_t n;
+    int r = 0;
+
+    compare_blocks(store, extent->at, count, bytes, same);
+    for (uint64_t i = 0; i < count && r == 0; i += n) {
+        for (n = 1; i + n < count && same[i + n] == same[i]; n++) {
+        }
+        if (!same[i]) {
+            r = put_blocks(store, extent->at + i, n, bytes + i * BLOCK_SIZE);
+        }
+    }
+    return r;
+}
+
 static int put_stage_extents(struct store *store)
 {
     for (uint64_t i = 0; i < store->stage.geometry.extents; i++) {
         struct stage_extent *extent = stage_extent(&store->stage, i);
         uint64_t count = min_u64(extent->count, store->stage.geometry.extent_blocks);
-        int r = put_blocks(store, extent->at, count, stage_buffer(&store->stage, i));
+        int r = put_stage_extent(store, extent, count, stage_buffer(&store->stage, i));
 
         if (r < 0) {
             return r;
