@@ -23,12 +23,12 @@ refuses() {
 check() {
     "\$@" || { echo "not true: \$*" && return 1; }
 }
+# not through the function: \$! is to be the server itself
 serve() {
-    varve serve >>/run/server.log 2>&1 &
+    "$VARVE" serve >/run/server.log 2>&1 &
     server=\$!
     for _ in \$(seq 100); do
-        ! nbdinfo --size "nbd+unix:///?socket=\$VARVE_STORE/nbd.sock" >/dev/null 2>&1 || break
-        [ ! -S "\$VARVE_STORE/control.sock" ] || break
+        ! grep -q '^varve: serving' /run/server.log || break
         sleep 0.1
     done
 }
