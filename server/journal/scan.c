@@ -89,17 +89,42 @@ static int read_batch(struct scan *scan, uint64_t at, struct journal_batch *ret_
     return journal_batch_verify(scan->store_seed, ret_batch, scan->bytes) == NULL;
 }
 
+/* Could the block that stands there begin a batch which proves that batch `seq` was durable? */
+static bool could_prove(const struct scan *scan, uint64_t at, uint64_t seq, const uint8_t *block)
+{
+    struct journal_batch batch;
+
+    return journal_batch_decode(block, scan->ring.blocks - at, &batch) == NULL &&
+           batch.session == scan->session && batch.seq > seq && batch.durable_seq >= seq;
+}
+
 /* Batch `seq` is not whole. Is there a later one that proves it was? */
 static int look_for_damage(struct scan *scan, uint64_t seq)
 {
+    uint64_t window = 0;
+    uint64_t window_end = 0;
+
     for (uint64_t at = 0; at < scan->ring.blocks; at++) {
         struct journal_batch batch;
-        int r = read_batch(scan, at, &batch);
+        int r = 0;
 
+        if (at >= window_end) {
+            window = at;
+            window_end = min_u64(at + SCAN_BYTES_START / BLOCK_SIZE, scan->ring.blocks);
+            r = read_blocks(scan, window, window_end - window);
+        }
         if (r < 0) {
             return r;
         }
-        if (r == 1 && batch.seq > seq && batch.durable_seq >= seq) {
+        if (!could_prove(scan, at, seq, scan->bytes + (at - window) * BLOCK_SIZE)) {
+            continue;
+        }
+        window_end = 0; /* the batch is read into the same bytes */
+        r = read_batch(scan, at, &batch);
+        if (r < 0) {
+            return r;
+        }
+        if (r == 1) {
             return varve_fail(EIO,
                               "the journal is damaged: batch %llu at block %llu is not as it was "
                               "written, and batch %llu proves that it was durable",
