@@ -42,12 +42,10 @@ static int run(const struct invocation *invocation)
         client_print_json(answer);
     } else {
         print_reports(answer, problems);
-        printf("Checked %" PRIu64 " images, %" PRIu64 " map pages and %" PRIu64
-               " data blocks%s: %" PRIu64 " problem%s\n",
+        printf("Images: %" PRIu64 ", map pages: %" PRIu64 ", data blocks: %" PRIu64 " (%s)\n",
                field_number(answer, "images"), field_number(answer, "map_pages"),
-               field_number(answer, "data_blocks"),
-               read_all != 0 ? ", data read" : ", data not read", problems,
-               problems == 1 ? "" : "s");
+               field_number(answer, "data_blocks"), read_all != 0 ? "read" : "not read");
+        printf("Problems: %" PRIu64 "\n", problems);
     }
     json_decref(answer);
     return problems == 0 ? EXIT_DONE : EXIT_DAMAGED;

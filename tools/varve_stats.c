@@ -38,8 +38,9 @@ static void print_traffic(const json_t *traffic)
 
 static void print_journal(const json_t *journal)
 {
-    char age[32];
-    snprintf(age, sizeof age, "%.1f s ago", field_real(journal, "checkpoint_age_seconds"));
+    char age[40] = "none since it was opened";
+    if (json_is_number(json_object_get(journal, "checkpoint_age_seconds")))
+        snprintf(age, sizeof age, "%.1f s ago", field_real(journal, "checkpoint_age_seconds"));
     puts("Journal and checkpoints");
     field_print_size("  journal", field_number(journal, "journal_bytes"));
     field_print_size("  journal used", field_number(journal, "journal_used_bytes"));

@@ -9,7 +9,8 @@
  * asked only to read while nobody holds it. Opening after any death is the same code as opening
  * after a clean stop.
  *
- * What will hurt: a handle must not be used across fork() once varve_start ran; all functions but
+ * What will hurt: a handle must not be used across fork() once varve_start ran, and between
+ * varve_open and the fork only varve_notes may be called; all functions but
  * varve_open, varve_start and varve_close may be called from any number of threads at once.
  */
 #ifndef VARVE_SERVER_H
@@ -88,7 +89,7 @@ struct varve_stats {
     uint64_t journal_bytes, journal_used_bytes; /* size of the ring, and how full it is */
     uint64_t commits;                           /* group commits so far */
     uint64_t checkpoints;                       /* since the store was made */
-    double checkpoint_age;                      /* seconds since the last one */
+    double checkpoint_age;    /* seconds since the last one; negative: none since the opening */
     uint64_t dirty_bytes;     /* map pages and counts that the next checkpoint writes */
     uint64_t reclaim_pending; /* subtrees that wait to be reclaimed */
     uint64_t checksum_errors; /* blocks found damaged since the store was opened */

@@ -39,12 +39,12 @@ static json_t *traffic_object(const struct varve_stats *stats)
 
 static json_t *journal_object(const struct varve_stats *stats)
 {
-    return json_pack("{sI sI sI sI sf sI sI}", "journal_bytes", (json_int_t)stats->journal_bytes,
+    json_t *age = stats->checkpoint_age >= 0 ? json_real(stats->checkpoint_age) : json_null();
+    return json_pack("{sI sI sI sI so sI sI}", "journal_bytes", (json_int_t)stats->journal_bytes,
                      "journal_used_bytes", (json_int_t)stats->journal_used_bytes, "commits",
                      (json_int_t)stats->commits, "checkpoints", (json_int_t)stats->checkpoints,
-                     "checkpoint_age_seconds", stats->checkpoint_age, "dirty_bytes",
-                     (json_int_t)stats->dirty_bytes, "reclaim_pending",
-                     (json_int_t)stats->reclaim_pending);
+                     "checkpoint_age_seconds", age, "dirty_bytes", (json_int_t)stats->dirty_bytes,
+                     "reclaim_pending", (json_int_t)stats->reclaim_pending);
 }
 
 static void add_note(void *opaque, const char *line)

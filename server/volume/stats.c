@@ -2,10 +2,18 @@
 
 #include "volume/served_store.h"
 
+static double checkpoint_age(struct varve *varve, const struct store_stats *s)
+{
+    uint64_t now = varve->io->ops->now(varve->io);
+
+    if (s->checkpoint_time == 0)
+        return -1; /* none by this process: the clock says nothing of what was before */
+    return now > s->checkpoint_time ? (double)(now - s->checkpoint_time) / 1e9 : 0.0;
+}
+
 void varve_get_stats(struct varve *varve, struct varve_stats *ret_stats)
 {
     struct store_stats s;
-    uint64_t now = varve->io->ops->now(varve->io);
 
     store_get_stats(varve->store, &s);
     *ret_stats = (struct varve_stats){
@@ -30,7 +38,7 @@ void varve_get_stats(struct varve *varve, struct varve_stats *ret_stats)
         .journal_used_bytes = s.journal_used_bytes,
         .commits = s.commits,
         .checkpoints = s.checkpoints,
-        .checkpoint_age = now > s.checkpoint_time ? (double)(now - s.checkpoint_time) / 1e9 : 0.0,
+        .checkpoint_age = checkpoint_age(varve, &s),
         .dirty_bytes = s.dirty_bytes,
         .reclaim_pending = s.reclaim_pending,
         .checksum_errors = s.checksum_errors,

@@ -26,7 +26,7 @@ def help_at_every_level():
 
 def every_exit_code_is_in_the_help():
     text = store.done("--help")
-    assert all(f" {code} " in text for code in range(10)), text
+    assert {str(code) for code in range(10)} <= set(text.split()), text
 
 
 def version():
