@@ -168,9 +168,11 @@ static int write_batch(struct store *store, const struct journal_batch *batch, u
         {.op = IO_SYNC, .file = IO_EXTENTS},
     };
 
+    size_t count = write_seq != store->synced_seq ? 2 : 1;
+
     pthread_mutex_unlock(&store->lock);
     journal_batch_seal(store->seed, batch, store->batch);
-    store->io->ops->perform(store->io, requests, write_seq != store->synced_seq ? 2 : 1);
+    store->io->ops->perform(store->io, requests, count);
     pthread_mutex_lock(&store->lock);
     if (requests[1].result != 0) {
         return store_fail_locked(store, "syncing the extents", requests[1].result);
