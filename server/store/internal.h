@@ -100,7 +100,10 @@ struct store {
 
     struct stage stage;
     bool stage_found;
-    uint64_t replayed; /* recovery: records before this LSN are in */
+    bool doubt;                 /* recovery: after a failed sync no cache is believed */
+    uint64_t replayed;          /* recovery: records before this LSN are in */
+    struct log_marks recovered; /* recovery: of an empty log */
+    uint64_t refused;           /* recovery: the record at this LSN was not taken */
     struct log log;
     struct ring ring;
     uint64_t durable_seq; /* the last journal batch known to be durable */

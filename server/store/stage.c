@@ -10,6 +10,7 @@ struct stage_header {
     uint64_t session;
     uint8_t identity[16];
     struct stage_geometry geometry;
+    _Atomic uint64_t doubt;
     _Alignas(64) struct log_marks marks;
 };
 _Static_assert(sizeof(struct stage_header) <= BLOCK_SIZE, "the header fits its block");
@@ -62,6 +63,7 @@ void stage_begin(const struct stage *stage, const struct superblock *super)
     header->session = super->session;
     memcpy(header->identity, super->identity, sizeof header->identity);
     header->geometry = stage->geometry;
+    atomic_store(&header->doubt, 0);
     atomic_store(&header->magic, MAGIC);
 }
 
@@ -72,6 +74,16 @@ bool stage_is_of(const struct stage *stage, const struct superblock *super)
     return atomic_load(&header->magic) == MAGIC && header->session == super->session &&
            memcmp(header->identity, super->identity, sizeof header->identity) == 0 &&
            memcmp(&header->geometry, &stage->geometry, sizeof header->geometry) == 0;
+}
+
+void stage_doubt(const struct stage *stage)
+{
+    atomic_store(&header_of(stage)->doubt, 1);
+}
+
+bool stage_is_in_doubt(const struct stage *stage)
+{
+    return atomic_load(&header_of(stage)->doubt) != 0;
 }
 
 void stage_end(const struct stage *stage)

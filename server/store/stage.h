@@ -45,6 +45,11 @@ void stage_begin(const struct stage *stage, const struct superblock *super);
 /* Is it what a server of this store and session left? */
 bool stage_is_of(const struct stage *stage, const struct superblock *super);
 
+/* A sync failed: what was written and is not here may be lost, although the page cache still shows
+ * it. The next open believes only what it has verified. */
+void stage_doubt(const struct stage *stage);
+bool stage_is_in_doubt(const struct stage *stage);
+
 /* It no longer counts. */
 void stage_end(const struct stage *stage);
 

@@ -202,7 +202,8 @@ static int begin_session(struct store *store)
     store->durable_seq = store->ring.seq - 1;
     store->super.session++;
     store->super.flags &= ~(uint32_t)SUPERBLOCK_CLEAN;
-    store->log.marks = stage_marks(&store->stage);
+    /* not those of the stage, which the next recovery needs until this checkpoint is durable */
+    store->log.marks = &store->recovered;
     atomic_store(&store->log.marks->tail, store->replayed);
     atomic_store(&store->log.marks->head, store->replayed);
     store->log.written = store->replayed;

@@ -163,6 +163,7 @@ static void compare_blocks(struct store *store, const uint64_t *places, uint64_t
     for (uint64_t i = 0; i < count; i++) {
         requests[i] = (struct io_request){.op = IO_READ,
                                           .file = IO_EXTENTS,
+                                          .flags = store->doubt ? IO_REREAD : 0,
                                           .offset = places[i] << BLOCK_SHIFT,
                                           .length = BLOCK_SIZE,
                                           .buffer = found + i * BLOCK_SIZE};
@@ -211,24 +212,46 @@ static int put_stage_extents(struct store *store)
     return 0;
 }
 
+/* Does a write record of the batch that counts (not before the superblock's LSN) refer to the
+ * place? */
+static bool batch_wants(const struct store *store, const struct journal_batch *batch,
+                        const uint8_t *bytes, uint64_t place)
+{
+    const uint8_t *records = bytes + JOURNAL_BATCH_HEADER_BYTES;
+
+    for (size_t at = 0; at < batch->record_bytes;) {
+        struct journal_record record;
+        size_t size;
+
+        if (journal_record_decode(records + at, batch->record_bytes - at, &record, &size) != NULL) {
+            return false; /* the pass over the records says so */
+        }
+        if (record.kind == JOURNAL_WRITE && batch->lsn + at >= store->super.lsn &&
+            place >= record.pblock.n && place - record.pblock.n < record.blocks) {
+            return true;
+        }
+        at += size;
+    }
+    return false;
+}
+
+/* A block inside belongs to a record of the same batch. One whose record the superblock contains
+ * already is in its place, or was freed, and the place may hold newer data by now: it is left
+ * alone. */
 static int put_inline_blocks(struct store *store, const struct journal_batch *batch, uint8_t *bytes)
 {
     const uint8_t *address = bytes + journal_batch_addresses_at(batch);
     uint8_t *data = bytes + journal_batch_data_at(batch);
+    int r = 0;
 
-    for (uint32_t i = 0; i < batch->inline_blocks; i += STAGE_EXTENT_BLOCKS_MAX) {
-        uint64_t places[STAGE_EXTENT_BLOCKS_MAX];
-        uint64_t count = min_u64(STAGE_EXTENT_BLOCKS_MAX, batch->inline_blocks - i);
+    for (uint32_t i = 0; r == 0 && i < batch->inline_blocks; i++) {
+        uint64_t place = le64_load(address + 8 * (size_t)i);
 
-        for (uint64_t k = 0; k < count; k++) {
-            places[k] = le64_load(address + 8 * (i + k));
-        }
-        int r = put_blocks(store, places, count, data + (uint64_t)i * BLOCK_SIZE);
-        if (r < 0) {
-            return r;
+        if (batch_wants(store, batch, bytes, place)) {
+            r = put_blocks(store, &place, 1, data + (size_t)i * BLOCK_SIZE);
         }
     }
-    return 0;
+    return r;
 }
 
 /* --- records ---- */
@@ -252,6 +275,7 @@ static int for_records(struct store *store, const uint8_t *bytes, uint64_t lsn, 
         if (lsn + at >= store->replayed && record.kind != JOURNAL_PAD) {
             int r = visit(store, &record);
             if (r < 0) {
+                store->refused = lsn + at;
                 return r;
             }
         }
@@ -299,7 +323,22 @@ static int apply_record(struct store *store, struct journal_record *record)
     return 0;
 }
 
-/* The last batch may be durable without the data that it refers to. */
+/* A block that a record refers to, from the device itself after a failed sync. */
+static int read_data(struct store *store, struct pblock at, uint8_t *buffer)
+{
+    struct io_request request = {.op = IO_READ,
+                                 .file = IO_EXTENTS,
+                                 .flags = IO_REREAD,
+                                 .offset = pblock_offset(at),
+                                 .length = BLOCK_SIZE,
+                                 .buffer = buffer};
+
+    return store->doubt ? store->io->ops->perform(store->io, &request, 1)
+                        : store_read_block(store, at, buffer);
+}
+
+/* The last batch may be durable without the data that it refers to; and after a failed sync what
+ * the log in the stage refers to may be lost. */
 static int data_is_there(struct store *store, struct journal_record *record)
 {
     for (uint64_t i = 0; record->kind == JOURNAL_WRITE && i < record->blocks; i++) {
@@ -311,7 +350,7 @@ static int data_is_there(struct store *store, struct journal_record *record)
             return -ESTALE; /* not even the size of the file has come to the disk */
         }
         if (known == NULL) {
-            int r = store_read_block(store, at, buffer);
+            int r = read_data(store, at, buffer);
             if (r < 0) {
                 return r;
             }
@@ -392,40 +431,66 @@ static int find_end(struct store *store, uint64_t *ret_end)
     return r < 0 ? r : 0;
 }
 
-static int replay(struct store *store, uint64_t end, bool from_stage)
+/* The log that the last server left, copied out. */
+struct left {
+    uint8_t *bytes; /* NULL: there is none */
+    uint64_t tail, head;
+};
+
+static int take_log(struct store *store, struct left *left)
+{
+    const struct log_marks *marks = stage_marks(&store->stage);
+    struct log log = {.marks = stage_marks(&store->stage),
+                      .bytes = stage_log(&store->stage),
+                      .size = store->stage.geometry.log_bytes};
+
+    left->head = marks->head;
+    left->tail = marks->tail;
+    if (left->head < left->tail || left->head - left->tail > log.size) {
+        return varve_fail(EIO, "what the last server left in memory makes no sense");
+    }
+    left->bytes = memory_take(&store->memory, log.size);
+    if (left->bytes == NULL) {
+        return varve_no_memory("the log of the last server");
+    }
+    log_copy(&log, left->tail, left->head, left->bytes);
+    return 0;
+}
+
+/* After a failed sync: the log counts up to the first record whose data is lost. That is a prefix
+ * of what was answered, and holds all that was flushed. */
+static int cut_log(struct store *store, struct left *left)
+{
+    int r;
+
+    store->replayed = left->tail;
+    r = for_records(store, left->bytes, left->tail, left->head - left->tail, data_is_there);
+    if (r == -ESTALE) {
+        left->head = store->refused;
+        r = 0;
+    }
+    return r;
+}
+
+static int replay(struct store *store, uint64_t end, const struct left *left)
 {
     static const record_visit passes[] = {mark_places, apply_record};
-    const struct log_marks *marks = stage_marks(&store->stage);
     int r = 0;
 
     for (unsigned pass = 0; r == 0 && pass < 2; pass++) {
         store->replayed = store->super.lsn;
         r = for_batches(store, end, passes[pass]);
-        if (r < 0 || !from_stage) {
+        if (r < 0 || left->bytes == NULL) {
             continue;
         }
-        uint64_t head = marks->head;
-        uint64_t tail = marks->tail;
-        if (head < tail || head - tail > store->stage.geometry.log_bytes) {
-            return varve_fail(EIO, "what the last server left in memory makes no sense");
-        }
-        if (tail > store->replayed) {
+        if (left->tail > store->replayed) {
             return varve_fail(EIO,
                               "the journal ends at position %llu, but what the last server "
                               "left in memory begins at %llu: part of the journal is lost",
-                              (unsigned long long)store->replayed, (unsigned long long)tail);
+                              (unsigned long long)store->replayed, (unsigned long long)left->tail);
         }
-        uint8_t *bytes = memory_take(&store->memory, store->stage.geometry.log_bytes);
-        if (bytes == NULL) {
-            return varve_no_memory("the log of the last server");
-        }
-        struct log log = {.marks = stage_marks(&store->stage),
-                          .bytes = stage_log(&store->stage),
-                          .size = store->stage.geometry.log_bytes};
-        log_copy(&log, tail, head, bytes);
-        r = for_records(store, bytes, tail, head - tail, passes[pass]);
-        memory_give(&store->memory, bytes, store->stage.geometry.log_bytes);
-        store->replayed = max_u64(store->replayed, head);
+        r = for_records(store, left->bytes, left->tail, left->head - left->tail, passes[pass]);
+        store->replayed = max_u64(store->replayed, left->head);
     }
     return r;
 }
@@ -433,20 +498,29 @@ static int replay(struct store *store, uint64_t end, bool from_stage)
 int store_recover(struct store *store)
 {
     bool from_stage = store->stage_found && stage_is_of(&store->stage, &store->super);
+    struct left left = {0};
     uint64_t end;
-    int r = from_stage ? put_stage_extents(store) : 0;
+    int r = 0;
 
+    store->doubt = from_stage && stage_is_in_doubt(&store->stage);
     store->ring = (struct ring){.blocks = store->super.journal_blocks,
                                 .start = store->super.journal_start,
                                 .next = store->super.journal_start,
                                 .seq = store->super.journal_seq};
-    if (r < 0 || (r = find_end(store, &end)) < 0) {
-        return r;
+    if (from_stage) {
+        r = put_stage_extents(store);
+        r = r < 0 ? r : take_log(store, &left);
     }
-    store->replaying = true;
-    pthread_mutex_lock(&store->lock);
-    r = replay(store, end, from_stage);
-    pthread_mutex_unlock(&store->lock);
-    store->replaying = false;
+    if (r == 0 && (r = find_end(store, &end)) == 0 && store->doubt) {
+        r = cut_log(store, &left);
+    }
+    if (r == 0) {
+        store->replaying = true;
+        pthread_mutex_lock(&store->lock);
+        r = replay(store, end, &left);
+        pthread_mutex_unlock(&store->lock);
+        store->replaying = false;
+    }
+    memory_give(&store->memory, left.bytes, store->stage.geometry.log_bytes);
     return r;
 }

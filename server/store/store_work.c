@@ -16,6 +16,7 @@ enum { DISCARD_BLOCKS_MIN = 16 };
 int store_fail_locked(struct store *store, const char *what, int error)
 {
     store->failed = true;
+    stage_doubt(&store->stage);
     pthread_cond_broadcast(&store->changed);
     return varve_fail(EIO,
                       "%s failed: %s; nothing is written any more until the store is opened again",

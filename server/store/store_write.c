@@ -121,7 +121,10 @@ static int refill(struct store *store, const struct store_image *image, enum ext
 static int take_places(struct store *store, const struct store_image *image, struct lblock lblock,
                        unsigned want, struct extent_block *ret_block, unsigned *ret_count)
 {
-    enum extent_use use = EXTENT_NORMAL;
+    /* what was set aside comes from places that nobody without a promise may take, and may use what
+     * metadata has left of the reserve */
+    enum extent_use use =
+        image_outstanding(&image->record) > 0 ? EXTENT_OVERWRITE : EXTENT_NORMAL;
     unsigned tries = 0;
 
     for (;;) {
