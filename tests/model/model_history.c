@@ -76,6 +76,11 @@ struct model_state *model_now(struct model_history *history)
     return &history->steps[history->count - 1].state;
 }
 
+struct model_state *model_before(struct model_history *history)
+{
+    return &history->steps[history->count - 1 - history->under_way].state;
+}
+
 struct model_state *model_change(struct model_history *history, bool blocks)
 {
     struct step *step = push(history);

@@ -22,6 +22,9 @@ void model_history_free(struct model_history *history);
 /* The state after all changes so far. */
 struct model_state *model_now(struct model_history *history);
 
+/* The state without the change under way. */
+struct model_state *model_before(struct model_history *history);
+
 /* Begins a change: returns a copy of the present state, to be changed. `blocks`: it changes single
  * blocks (write, zero), not the table of images. Until it is answered it is under way. */
 struct model_state *model_change(struct model_history *history, bool blocks);

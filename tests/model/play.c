@@ -85,16 +85,22 @@ static bool answered(struct play *play, const char *what, int rc, bool durable)
     say(play, "  %s says %d: %s", what, rc, varve_error());
     if (!may_refuse(play, rc))
         play_failed(play, "%s says %d", what, rc);
-    if (!store_failed(play->store) && rc != -EIO)
+    if (rc == -ENOSPC)
+        play->refused_now = true;
+    if (!store_failed(play->store) && rc != -EIO && rc != -ENOSPC)
         model_refused(play->history);
     return false;
 }
 
-/* After EIO on a change of blocks, in a store that goes on: each block is old or new. */
+/* After an error in a store that goes on: each block is old or new. For want of space nothing may
+ * have happened. */
 static void settle_failed(struct play *play)
 {
     struct model_state found;
     char why[512];
+    bool refused = play->refused_now;
+
+    play->refused_now = false;
 
     if (sim_disk_is_dead(play->disk) || !model_under_way(play->history) ||
         store_failed(play->store))
@@ -102,6 +108,11 @@ static void settle_failed(struct play *play)
     sim_disk_heal(play->disk);
     if (model_state_read(play->store, &play->chance, &found) != 0)
         play_failed(play, "reading after a failed write fails as well");
+    if (refused && !model_state_is(&found, model_before(play->history), NULL, why, sizeof(why))) {
+        if (!play->forgiving && play->strict)
+            play_failed(play, "for want of space it failed, and did something: %s", why);
+        play->partial++;
+    }
     if (!model_found(play->history, &found, MODEL_KILLED, why, sizeof(why)))
         play_failed(play, "after a failed write: %s", why);
 }

@@ -96,6 +96,10 @@ static void open_again(struct play *play, enum model_stop *stop, bool cut_again)
         }
         if (!kill)
             *stop = MODEL_CUT;
+        if (play->verbose)
+            printf("       stopped in recovery by a %s at event %llu\n",
+                   stops[kill ? MODEL_KILLED : MODEL_CUT],
+                   (unsigned long long)sim_disk_events(play->disk));
         if (rc == 0)
             close_store(play);
         sim_disk_reboot(play->disk);
@@ -108,6 +112,9 @@ void play_recover(struct play *play, enum model_stop stop, bool cut_again)
     char why[512];
     int rc;
 
+    if (play->verbose)
+        printf("       stopped by a %s at event %llu\n", stops[stop],
+               (unsigned long long)sim_disk_events(play->disk));
     close_store(play);
     sim_disk_reboot(play->disk);
     open_again(play, &stop, cut_again);

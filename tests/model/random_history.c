@@ -1,7 +1,7 @@
 /*
  * Random histories against the model, with a stop about every hundred operations:
  *
- *   model --seed N --ops N --cuts N [--laps N] [--verbose]
+ *   model --seed N --ops N --cuts N [--laps N] [--strict] [--verbose [--verbose]]
  *
  * A lap is one store with its own geometry; lap i has the seed N + i. What fails prints the command
  * that repeats its lap.
@@ -230,6 +230,7 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     else if (hit(lap, 1, 4))
         disk->capacity = store->limit / 2 + below(lap, store->limit / 2) / BLOCK * BLOCK;
     disk->used_device = hit(lap, 1, 2);
+    disk->stale_cache = hit(lap, 1, 2);
     options->cache_bytes = (uint64_t)1 << (19 + below(lap, 5));
     options->extent_slots = 2 + (unsigned)below(lap, 4);
     options->extent_blocks = 8u << below(lap, 4);
@@ -314,6 +315,9 @@ int main(int argc, char **argv)
         case 'l':
             laps = number(optarg);
             break;
+        case 'S':
+            lap.play.strict = true;
+            break;
         case 'v':
             lap.events = lap.play.verbose;
             lap.play.verbose = true;
@@ -335,7 +339,11 @@ int main(int argc, char **argv)
         operations += lap.play.operation;
         stops += lap.stops_done;
     }
-    printf("ok %llu laps from seed %llu: %llu operations, %llu stops\n", (unsigned long long)laps,
+    printf("ok %llu laps from seed %llu: %llu operations, %llu stops", (unsigned long long)laps,
            (unsigned long long)seed, (unsigned long long)operations, (unsigned long long)stops);
+    if (lap.play.partial > 0)
+        printf(", %llu requests done in part when the store was full",
+               (unsigned long long)lap.play.partial);
+    putchar('\n');
     return 0;
 }

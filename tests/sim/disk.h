@@ -66,6 +66,7 @@ struct sim_disk {
     uint64_t sequence;    /* of the last completed write */
     uint64_t last_flight; /* number */
     uint64_t events;
+    bool doomed; /* a sync has failed */
     bool dead, lost_power;
     struct stop stop;
     sim_hook hook;

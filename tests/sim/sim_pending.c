@@ -6,9 +6,31 @@
 
 #include "disk.h"
 
+static void drop(struct sim_disk *disk, enum io_file file, uint64_t block, bool doomed_only)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < disk->pending_count; i++) {
+        struct pending *pending = &disk->pending[i];
+
+        if (pending->file == file && pending->block == block && (pending->doomed || !doomed_only))
+            sim_page_unref(pending->page);
+        else
+            disk->pending[kept++] = *pending;
+    }
+    disk->pending_count = kept;
+}
+
+void pending_void_locked(struct sim_disk *disk, enum io_file file, uint64_t block)
+{
+    drop(disk, file, block, false);
+}
+
 void pending_add_locked(struct sim_disk *disk, enum io_file file, uint64_t block,
                         struct sim_page *page)
 {
+    if (disk->doomed)
+        drop(disk, file, block, true); /* the cache has newer bytes to write */
     if (disk->pending_count == disk->pending_room) {
         disk->pending_room = disk->pending_room * 2 + 64;
         disk->pending =
@@ -18,23 +40,6 @@ void pending_add_locked(struct sim_disk *disk, enum io_file file, uint64_t block
         .file = file, .block = block, .page = sim_page_ref(page), .sequence = ++disk->sequence};
 }
 
-void pending_void_locked(struct sim_disk *disk, enum io_file file, uint64_t block)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < disk->pending_count; i++) {
-        struct pending *pending = &disk->pending[i];
-
-        if (pending->file == file && pending->block == block)
-            sim_page_unref(pending->page);
-        else
-            disk->pending[kept++] = *pending;
-    }
-    disk->pending_count = kept;
-}
-
-/* What a later sync in the same file covers is the newest of a block; a doomed one below it is of
- * no interest then. */
 void pending_sync_locked(struct sim_disk *disk, enum io_file file, uint64_t sequence, bool failed)
 {
     size_t kept = 0;
@@ -45,7 +50,7 @@ void pending_sync_locked(struct sim_disk *disk, enum io_file file, uint64_t sequ
         if (pending->file != file || pending->sequence > sequence || pending->doomed) {
             disk->pending[kept++] = *pending;
         } else if (failed && chance_hit(&disk->chance, 1, 2)) {
-            pending->doomed = true;
+            pending->doomed = disk->doomed = true;
             disk->pending[kept++] = *pending;
         } else {
             page_tree_put(&disk->file[file].durable, pending->block, pending->page);

@@ -41,6 +41,28 @@ static void check_request(const struct sim_disk *disk, const struct io_request *
         forbidden(request, "is past the end: allocate comes first");
 }
 
+/* Past the cache: what a failed sync doomed is not there. */
+static void reread_locked(struct sim_disk *disk, const struct io_request *request)
+{
+    static const unsigned char zeroes[SIM_PAGE];
+
+    for (size_t i = 0; i < disk->pending_count; i++) {
+        const struct pending *pending = &disk->pending[i];
+        struct sim_file *file = &disk->file[request->file];
+        uint64_t at = pending->block * SIM_PAGE;
+        struct sim_page *page = page_tree_get(&file->durable, pending->block);
+
+        if (!pending->doomed || pending->file != request->file || at < request->offset ||
+            at >= request->offset + request->length ||
+            page_tree_get(&file->current, pending->block) != pending->page)
+            continue;
+        if (page == NULL && request->file == IO_EXTENTS)
+            page = disk->blank;
+        memcpy((char *)request->buffer + (at - request->offset),
+               page == NULL ? zeroes : page->bytes, SIM_PAGE);
+    }
+}
+
 static int read_locked(struct sim_disk *disk, struct io_request *request, int fault)
 {
     struct sim_file *file = &disk->file[request->file];
@@ -53,6 +75,8 @@ static int read_locked(struct sim_disk *disk, struct io_request *request, int fa
         memset(to, 0xdb, request->length); /* who looks at it all the same shall see it */
     else
         sim_disk_peek(disk, request->file, request->offset, to, request->length);
+    if (fault == 0 && (request->flags & IO_REREAD))
+        reread_locked(disk, request);
     return fault;
 }
 
