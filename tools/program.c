@@ -100,7 +100,7 @@ int program_run(const char *const arguments[], char *output)
 {
     int output_fd = memfd_create("output", MFD_CLOEXEC),
         error_fd = memfd_create("errors", MFD_CLOEXEC);
-    pid_t pid;
+    pid_t pid = -1;
     int error = output_fd == -1 || error_fd == -1
                     ? varve_fail(errno, "no memory to run '%s'", arguments[0])
                     : spawn(arguments, output_fd, error_fd, 0, &pid);

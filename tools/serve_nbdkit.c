@@ -58,8 +58,8 @@ static void read_dump(FILE *output, struct serve_nbdkit *nbdkit)
 
 static int ask_nbdkit(struct serve_nbdkit *nbdkit)
 {
-    FILE *output;
-    pid_t pid;
+    FILE *output = NULL;
+    pid_t pid = -1;
     int error = spawn_dump(nbdkit->program, &output, &pid), status;
 
     if (error) {

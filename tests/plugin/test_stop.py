@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-# timeout: 180
+# timeout: 600
 """A stop is bounded whatever the clients do, and what was answered is there afterwards."""
 
 import os
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
@@ -116,6 +117,15 @@ class Stop(unittest.TestCase):
         began = time.monotonic()
         self.server = Nbdkit(self.store, nbdkit=self.nbdkit)
         self.assertLess(time.monotonic() - began, 2)
+
+
+class StopOnNewer(Stop):
+    """There the requests of a connection run in parallel, which ends in another way."""
+
+    @classmethod
+    def setUpClass(cls):
+        build = served.REPO / "tests/lib/nbdkit142"
+        cls.nbdkit = subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":
