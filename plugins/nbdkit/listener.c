@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct address {
         struct sockaddr_un un;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
+        struct sockaddr_vm vm;
         struct sockaddr_storage storage;
     };
     socklen_t length;
@@ -82,6 +84,8 @@ static bool came_through(const struct address *own, const struct address *listen
         return own->v4.sin_port == listener->v4.sin_port;
     case AF_INET6:
         return own->v6.sin6_port == listener->v6.sin6_port;
+    case AF_VSOCK:
+        return own->vm.svm_port == listener->vm.svm_port;
     default:
         return own->length == listener->length &&
                memcmp(&own->any, &listener->any, own->length) == 0;
@@ -124,6 +128,9 @@ const char *listener_name(unsigned number, char name[LISTENER_NAME])
     case AF_INET6:
         inet_ntop(AF_INET6, &listener->v6.sin6_addr, host, sizeof host);
         snprintf(name, LISTENER_NAME, "tcp [%s]:%u", host, ntohs(listener->v6.sin6_port));
+        break;
+    case AF_VSOCK:
+        snprintf(name, LISTENER_NAME, "vsock port %u", listener->vm.svm_port);
         break;
     default:
         snprintf(name, LISTENER_NAME, "a socket of family %u", listener->any.sa_family);
