@@ -79,7 +79,7 @@ struct store {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;           /* anything that a waiting operation waits for */
-    pthread_cond_t work[STORE_WORKS]; /* background threads sleep on these */
+    pthread_cond_t work;    /* background threads sleep on it */
 
     struct forest forest;
     struct page super_page;

@@ -22,7 +22,7 @@
 
 /* A checkpoint begins when this much of the journal is full, or so long after the last one. */
 #define JOURNAL_FULL(ring)  ((ring)->blocks / 2)
-#define CHECKPOINT_INTERVAL UINT64_C(30000000000)
+#define CHECKPOINT_INTERVAL UINT64_C(5000000000)
 
 static bool anything_to_do(const struct store *store)
 {

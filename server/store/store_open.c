@@ -266,9 +266,7 @@ int store_open(struct io *io, const struct store_options *options, struct store 
     pthread_cond_init(&store->changed, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    for (unsigned i = 0; i < STORE_WORKS; i++) {
-        pthread_cond_init(&store->work[i], &clock);
-    }
+    pthread_cond_init(&store->work, &clock);
     pthread_condattr_destroy(&clock);
     int r = open_parts(store);
     if (r < 0) {
@@ -329,9 +327,7 @@ void store_close(struct store *store)
     memory_give(&memory, store->checkpoint.pages,
                 store->checkpoint.pages_room * sizeof(struct page *));
     memory_give(&memory, store->checkpoint_buffer, CHECKPOINT_BATCH * BLOCK_SIZE);
-    for (unsigned i = 0; i < STORE_WORKS; i++) {
-        pthread_cond_destroy(&store->work[i]);
-    }
+    pthread_cond_destroy(&store->work);
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->lock);
     memory_give(&memory, store, sizeof *store);

@@ -148,7 +148,7 @@ void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds)
     until.tv_nsec = (long)(nanoseconds % 1000000000);
     pthread_mutex_lock(&store->lock);
     if (!has_work(store, work)) {
-        pthread_cond_timedwait(&store->work[work], &store->lock, &until);
+        pthread_cond_timedwait(&store->work, &store->lock, &until);
     }
     pthread_mutex_unlock(&store->lock);
 }
@@ -157,16 +157,14 @@ void store_wake_locked(struct store *store, enum store_work work)
 {
     /* the log fills with every change: wake its thread only when there is enough */
     if (work != STORE_COMMIT || commit_due(store)) {
-        pthread_cond_broadcast(&store->work[work]);
+        pthread_cond_broadcast(&store->work);
     }
 }
 
 void store_wake_all(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
-    for (unsigned i = 0; i < STORE_WORKS; i++) {
-        pthread_cond_broadcast(&store->work[i]);
-    }
+    pthread_cond_broadcast(&store->work);
     pthread_cond_broadcast(&store->changed);
     pthread_mutex_unlock(&store->lock);
 }

@@ -76,18 +76,17 @@ static int owned_alone(struct store *store, const struct store_image *image, str
     }
 }
 
-static uint64_t blocks_to_keep(const struct store *store, const struct store_image *image,
-                               enum extent_use use)
+static uint64_t blocks_to_keep(const struct store *store, enum extent_use use)
 {
     if (use == EXTENT_OVERWRITE) {
         return store->reserve / 2;
     }
-    return store->reserve + store->reserved_blocks - image_outstanding(&image->record);
+    return store->reserve + store->reserved_blocks;
 }
 
 /* Gives the current extent of that use places, opening one first where there is none. Lets the lock
  * go. */
-static int refill(struct store *store, const struct store_image *image, enum extent_use use)
+static int refill(struct store *store, enum extent_use use)
 {
     struct open_extents *x = &store->extents;
     struct pblock first;
@@ -103,8 +102,8 @@ static int refill(struct store *store, const struct store_image *image, enum ext
         return r < 0 ? r : 0;
     }
     struct open_extent *e = x->current[use];
-    r = store_take_backed_locked(store, x->blocks - e->count, blocks_to_keep(store, image, use),
-                                 &first, &count);
+    r = store_take_backed_locked(store, x->blocks - e->count, blocks_to_keep(store, use), &first,
+                                 &count);
     if (r < 0) {
         return r;
     }
@@ -123,8 +122,7 @@ static int take_places(struct store *store, const struct store_image *image, str
 {
     /* what was set aside comes from places that nobody without a promise may take, and may use what
      * metadata has left of the reserve */
-    enum extent_use use =
-        image_outstanding(&image->record) > 0 ? EXTENT_OVERWRITE : EXTENT_NORMAL;
+    enum extent_use use = image_outstanding(&image->record) > 0 ? EXTENT_OVERWRITE : EXTENT_NORMAL;
     unsigned tries = 0;
 
     for (;;) {
@@ -140,7 +138,7 @@ static int take_places(struct store *store, const struct store_image *image, str
             }
             return 0;
         }
-        r = refill(store, image, use);
+        r = refill(store, use);
         if (r != -ENOSPC) {
             if (r < 0) {
                 return r;
@@ -206,6 +204,11 @@ static int write_piece(struct store *store, struct store_image *image, struct lb
         space_abandon(store->space, extent_place(block.extent, block.index + i));
     }
     open_extents_complete(&store->extents, block, *ret_count, r == 0);
+    if (block.extent->state != EXTENT_OPEN) {
+        /* perhaps its last block: it can be written out, and who waits for a free one may do it */
+        store_wake_locked(store, STORE_WRITE_OUT);
+        pthread_cond_broadcast(&store->changed);
+    }
     pthread_mutex_unlock(&store->lock);
     return r;
 }
