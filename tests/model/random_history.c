@@ -1,7 +1,10 @@
 /*
  * Random histories against the model, with a stop about every hundred operations:
  *
- *   model --seed N --ops N --cuts N [--laps N] [--strict] [--verbose [--verbose]]
+ *   model --seed N --ops N --cuts N [--laps N] [--thin] [--strict] [--verbose [--verbose]]
+ *
+ * --thin: the file system below may be smaller than the store's limit. --strict: a request that
+ * fails for want of space has done nothing, not even a part of it.
  *
  * A lap is one store with its own geometry; lap i has the seed N + i. What fails prints the command
  * that repeats its lap.
@@ -19,7 +22,7 @@ enum { BLOCK = 4096, IMAGES = MODEL_IMAGES_MAX - 2 };
 struct lap {
     struct play play;
     uint64_t operations, stops, stops_done;
-    bool events;
+    bool events, thin;
     char repeat[160];
 };
 
@@ -227,7 +230,7 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     disk->journal_size = store->journal;
     if (hit(lap, 1, 3))
         disk->device_size = store->limit;
-    else if (hit(lap, 1, 4))
+    else if (lap->thin && hit(lap, 1, 2))
         disk->capacity = store->limit / 2 + below(lap, store->limit / 2) / BLOCK * BLOCK;
     disk->used_device = hit(lap, 1, 2);
     disk->stale_cache = hit(lap, 1, 2);
@@ -314,6 +317,9 @@ int main(int argc, char **argv)
             break;
         case 'l':
             laps = number(optarg);
+            break;
+        case 't':
+            lap.thin = true;
             break;
         case 'S':
             lap.play.strict = true;

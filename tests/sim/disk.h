@@ -91,6 +91,10 @@ extern const struct io_ops sim_operations;
 
 void *sim_must(void *memory);
 
+/* Zero-filled and aligned; `length` is a multiple of 4096. */
+void *sim_zeroed(size_t length);
+void sim_zeroed_free(void *memory, size_t length); /* takes NULL */
+
 /* sim_event.c: takes a number, calls the hook, lets what is due happen. Returns 0 or the -errno
  * that the request fails with. With the mutex held, which it drops for the hook. */
 int sim_event_locked(struct sim_disk *disk, struct sim_event *event);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "disk.h"
 #include "varve/error.h"
@@ -16,6 +17,30 @@ void *sim_must(void *memory)
         abort();
     }
     return memory;
+}
+
+/* Large memory comes as a mapping: its zeroes cost nothing until they are touched, and a short test
+ * touches little of it. */
+enum { MAPPED_MIN = 256 << 10 };
+
+void *sim_zeroed(size_t length)
+{
+    void *memory;
+
+    if (length < MAPPED_MIN) {
+        memory = sim_must(aligned_alloc(SIM_PAGE, length));
+        return memset(memory, 0, length);
+    }
+    memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return sim_must(memory == MAP_FAILED ? NULL : memory);
+}
+
+void sim_zeroed_free(void *memory, size_t length)
+{
+    if (memory != NULL && length >= MAPPED_MIN)
+        munmap(memory, length);
+    else
+        free(memory);
 }
 
 static uint64_t size(struct io *io, enum io_file file)
@@ -97,8 +122,7 @@ static int stage_map(struct io *io, size_t length, void **ret_memory, int *ret_f
         pthread_mutex_unlock(&disk->mutex);
         return varve_fail(EIO, "simulated stage memory is not to be had: the disk is off");
     }
-    disk->stage = sim_must(aligned_alloc(SIM_PAGE, length));
-    memset(disk->stage, 0, length);
+    disk->stage = sim_zeroed(length);
     disk->stage_length = length;
     disk->stage_named = true;
     *ret_found = disk->kept.there && disk->kept.length == length;
@@ -138,8 +162,7 @@ static void *memory_allocate(struct io *io, size_t length)
         disk->memory_fails--;
     disk->struck += fails;
     if (!fails && length > 0) {
-        memory = sim_must(aligned_alloc(SIM_PAGE, rounded));
-        memset(memory, 0, rounded);
+        memory = sim_zeroed(rounded);
         disk->memory += length;
     }
     pthread_mutex_unlock(&disk->mutex);
@@ -156,7 +179,7 @@ static void memory_free(struct io *io, void *memory, size_t length)
     assert(disk->memory >= length); /* else the length is not the one it was allocated with */
     disk->memory -= length;
     pthread_mutex_unlock(&disk->mutex);
-    free(memory);
+    sim_zeroed_free(memory, (length + SIM_PAGE - 1) / SIM_PAGE * SIM_PAGE);
 }
 
 static uint64_t now(struct io *io)
@@ -232,7 +255,7 @@ void sim_disk_free(struct sim_disk *disk)
     pthread_mutex_destroy(&disk->mutex);
     free(disk->pending);
     free(disk->flights);
-    free(disk->stage);
+    sim_zeroed_free(disk->stage, disk->stage_length);
     free(disk);
 }
 

@@ -247,7 +247,7 @@ void sim_disk_reboot(struct sim_disk *disk)
     if (!disk->dead)
         sim_stage_save_locked(disk);
     evict_doomed_locked(disk);
-    free(disk->stage);
+    sim_zeroed_free(disk->stage, disk->stage_length);
     disk->stage = NULL;
     disk->stop.event = 0;
     disk->dead = false;
