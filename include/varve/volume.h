@@ -6,6 +6,10 @@
  * the store are kept in step by order alone: create in the store first, then name it; forget the
  * name first, then delete in the store.
  *
+ * The name of an image is also in its label in the store. When the catalog is lost, or older than
+ * the store, opening the store names such images again and says so (varve_notes); no volume is
+ * deleted for want of a name.
+ *
  * Threads: any, at once. None of these is called on a read, write or flush.
  */
 #ifndef VARVE_VOLUME_H
@@ -54,13 +58,15 @@ int varve_volume_list(struct varve *varve, varve_volume_visit visit, void *opaqu
  * refused with EBUSY. */
 int varve_volume_resize(struct varve *varve, const char *name, uint64_t size);
 int varve_volume_rename(struct varve *varve, const char *name, const char *new_name);
+/* No longer to share is refused with EBUSY while more than one client is connected. */
 int varve_volume_set_shared(struct varve *varve, const char *name, bool shared);
 
 /* EBUSY while a client is connected. The space comes back in the background. */
 int varve_volume_delete(struct varve *varve, const char *name);
 
 /* Takes the write lease away from whoever holds it. All its connections are fenced: every later
- * write of theirs fails, reads go on. Without `force` only says who holds it (EBUSY), or 0 when
+ * write of theirs fails, reads go on. Returns when none of their writes is under way any more, so
+ * that what the next client writes stays. Without `force` only says who holds it (EBUSY), or 0 when
  * nobody does. */
 int varve_volume_release(struct varve *varve, const char *name, bool force);
 

@@ -70,6 +70,55 @@ static void bad_requests_change_nothing(void)
     CHECK_EQ(varve_close(varve), 0);
 }
 
+/* Writes from `at` to `end`, until an error. */
+static int fill(struct varve_export *export, uint64_t at, uint64_t end)
+{
+    static unsigned char bytes[MIB / 4];
+    int r = 0;
+
+    memset(bytes, 'f', sizeof bytes);
+    for (; r == 0 && at < end; at += sizeof bytes)
+        r = varve_export_write(export, bytes, sizeof bytes, at, 0);
+    return r;
+}
+
+/* Another volume takes all it can get, before and between. */
+static void compete(struct varve *varve)
+{
+    struct varve_export *greedy = NULL, *export = NULL;
+
+    CHECK_EQ(trial_create(varve, "greedy", 256 * MIB), 0);
+    CHECK_EQ(varve_export_open(varve, "greedy", "me", false, &greedy), 0);
+    CHECK_EQ(varve_export_open(varve, "a", "me", false, &export), 0);
+    CHECK_EQ(fill(greedy, 0, 256 * MIB), -ENOSPC);
+    for (uint64_t at = 0; at < 16 * MIB; at += MIB) {
+        CHECK_EQ(fill(export, at, at + MIB), 0);
+        CHECK_EQ(fill(greedy, 128 * MIB, 256 * MIB), -ENOSPC);
+    }
+    varve_export_close(export);
+    varve_export_close(greedy);
+}
+
+static void reserved_space_is_there_or_not(void)
+{
+    struct varve *varve = trial_open(trial_make("reserved"), 0);
+    struct varve_volume_options options = {.size = (uint64_t)1 << 40, .reserved = true};
+    struct varve_volume volume;
+
+    CHECK_EQ(varve_volume_create(varve, "a", &options), -ENOSPC);
+    CHECK(strlen(varve_error()) > 0);
+    list_is(varve, "");
+    options.size = 16 * MIB;
+    CHECK_EQ(varve_volume_create(varve, "a", &options), 0);
+    CHECK_EQ(varve_volume_show(varve, "a", &volume), 0);
+    CHECK(volume.reserved);
+    CHECK_EQ(varve_volume_resize(varve, "a", (uint64_t)1 << 40), -ENOSPC);
+    CHECK_EQ(varve_volume_show(varve, "a", &volume), 0);
+    CHECK_EQ(volume.size, 16 * MIB);
+    compete(varve);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
 static void bytes_survive(void)
 {
     struct varve *varve = trial_open(trial_make("bytes"), 0);
@@ -362,6 +411,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"create, list, rename, delete", create_list_rename_delete},
         {"bad requests change nothing", bad_requests_change_nothing},
+        {"reserved space is there or not", reserved_space_is_there_or_not},
         {"bytes survive", bytes_survive},
         {"errors of the data path", errors_of_the_data_path},
         {"extents tile the range", extents_tile_the_range},

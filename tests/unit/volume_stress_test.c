@@ -1,0 +1,168 @@
+/*
+ * Everything at once: clients that write and verify, connect and leave, while volumes are made,
+ * renamed, grown, released and deleted, and the background works. Afterwards every reference is
+ * recounted.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <varve/export.h>
+
+#include "trial_store.h"
+
+enum { WRITERS = 3, SLOT = 3000, SLOTS = 300, SECONDS = 3 };
+
+static struct varve *varve;
+static _Atomic int stop, failures, rounds;
+
+static void failed(const char *what)
+{
+    if (failures++ < 5)
+        printf("%s: %s\n", what, varve_error());
+}
+
+/* Writes slots of its own volume and reads them back: nobody else holds its lease. */
+static void *write_and_verify(void *opaque)
+{
+    unsigned self = *(unsigned *)opaque, seed = self + 1;
+    static _Thread_local unsigned char out[SLOT], in[SLOT];
+    char name[16], client[16];
+
+    snprintf(name, sizeof name, "own-%u", self);
+    snprintf(client, sizeof client, "pid %u", self);
+    while (!stop) {
+        struct varve_export *export = NULL;
+
+        if (varve_export_open(varve, name, client, false, &export) != 0) {
+            failed("open");
+            break;
+        }
+        for (int i = 0; i < 20 && !stop; i++) {
+            uint64_t offset = (uint64_t)(rand_r(&seed) % SLOTS) * SLOT;
+
+            memset(out, rand_r(&seed), SLOT);
+            if (varve_export_write(export, out, SLOT, offset, i % 9 == 0 ? VARVE_FUA : 0) != 0 ||
+                varve_export_read(export, in, SLOT, offset) != 0)
+                failed("own volume");
+            else if (memcmp(in, out, SLOT) != 0)
+                failed("read other bytes than were written");
+            rounds++;
+        }
+        varve_export_close(export);
+    }
+    return NULL;
+}
+
+/* Takes part in the fight for one volume, and frees it by force now and then. */
+static void *fight(void *opaque)
+{
+    unsigned self = *(unsigned *)opaque, seed = self + 77;
+    char client[16];
+
+    snprintf(client, sizeof client, "rival %u", self);
+    while (!stop) {
+        struct varve_export *export = NULL;
+
+        if (varve_export_open(varve, "common", client, false, &export) != 0) {
+            failed("open common");
+            break;
+        }
+        for (int i = 0; i < 10; i++) {
+            int r = varve_export_write(export, client, 8, 4096 * (uint64_t)(rand_r(&seed) % 64), 0);
+
+            if (r != 0 && r != -EPERM)
+                failed("common volume");
+        }
+        if (rand_r(&seed) % 4 == 0 && varve_volume_release(varve, "common", true) != 0)
+            failed("release");
+        varve_export_close(export);
+    }
+    return NULL;
+}
+
+static int count_one(void *opaque, const struct varve_volume *volume)
+{
+    (void)volume;
+    ++*(int *)opaque;
+    return 0;
+}
+
+static void *administer(void *opaque)
+{
+    unsigned seed = 5;
+
+    (void)opaque;
+    while (!stop) {
+        struct varve_export *export = NULL;
+        struct varve_stats stats;
+        int count = 0;
+
+        if (trial_create(varve, "passing", MIB) != 0 ||
+            varve_export_open(varve, "passing", "admin", false, &export) != 0 ||
+            varve_export_write(export, "passing", 7, (uint64_t)rand_r(&seed) % MIB / 2, 0) != 0)
+            failed("passing volume");
+        varve_export_close(export);
+        if (varve_volume_resize(varve, "passing", 2 * MIB) != 0 ||
+            varve_volume_resize(varve, "passing", MIB / 2) != 0 ||
+            varve_volume_rename(varve, "passing", "gone") != 0 ||
+            varve_volume_delete(varve, "gone") != 0)
+            failed("passing volume");
+        if (varve_volume_list(varve, count_one, &count) != 0 || count != WRITERS + 1)
+            failed("list");
+        varve_get_stats(varve, &stats);
+    }
+    return NULL;
+}
+
+static void report(void *opaque, const char *line)
+{
+    (void)opaque;
+    printf("problem: %s\n", line);
+}
+
+static void everything_at_once(void)
+{
+    enum { THREADS = WRITERS + 3 };
+    unsigned numbers[THREADS];
+    pthread_t threads[THREADS];
+    struct varve_check_result result;
+    char name[16];
+
+    varve = trial_open(trial_make("stress"), 0);
+    CHECK_EQ(varve_start(varve), 0);
+    CHECK_EQ(trial_create(varve, "common", MIB), 0);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        snprintf(name, sizeof name, "own-%u", i);
+        CHECK_EQ(trial_create(varve, name, MIB), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        CHECK_EQ(pthread_create(&threads[i], NULL,
+                                i < WRITERS       ? write_and_verify
+                                : i < THREADS - 1 ? fight
+                                                  : administer,
+                                &numbers[i]),
+                 0);
+    }
+    nanosleep(&(struct timespec){.tv_sec = SECONDS}, NULL);
+    stop = 1;
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    CHECK_EQ(failures, 0);
+    CHECK(rounds > 0);
+    CHECK_EQ(varve_check(varve, VARVE_CHECK_DATA, report, NULL, &result), 0);
+    CHECK_EQ(result.problems, 0);
+    CHECK_EQ(varve_close(varve), 0);
+    varve = trial_open(scratch_path("stress"), VARVE_OPEN_READ_ONLY);
+    CHECK_EQ(varve_check(varve, VARVE_CHECK_DATA, report, NULL, &result), 0);
+    CHECK_EQ(result.problems, 0);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {{"everything at once", everything_at_once}};
+
+    return check_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+}
