@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The kernel's nbd driver loses its server, and the server loses its client, in the middle of writes: what
 # was synced is there afterwards, and the server goes on for others.
-# timeout: 300
+# timeout: 600
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/../clients/block_device.sh"
 . "$(dirname "$0")/guest.sh"
@@ -50,13 +50,13 @@ write_files 1000
 END
 
 start_guest "$work/script"
-await_guest 120 synced-20
+await_guest 200 synced-20
 kill_server
-await_guest 120 disconnected
+await_guest 200 disconnected
 start_server --listen "127.0.0.1:$port"
 tell_guest restarted
-await_guest 120 checked
-await_guest 120 synced-1020
+await_guest 200 checked
+await_guest 200 synced-1020
 kill -KILL "$guest_pid"
 wait "$guest_pid" || true
 guest_pid=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `varve attach` and `detach` with the kernel's nbd driver: the store, its server and its client are
 # all in the guest, on a disk of its own.
-# timeout: 300
+# timeout: 600
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/guest.sh"
 need nbd-client sfdisk mkfs.ext4 mkfs.xfs jq
@@ -99,4 +99,4 @@ varve check --data
 umount /mnt/disk
 END
 
-in_guest 200 "$work/script" -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"
+in_guest 400 "$work/script" -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"

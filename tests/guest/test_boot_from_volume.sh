@@ -2,7 +2,7 @@
 # A machine whose system drive is a volume: a Debian system with kernel and boot loader is installed on a
 # partition of it, and the machine's firmware boots it over NBD. While the machine writes, the server is killed and started again: the
 # machine sees no error. It shuts down, boots again, and what it wrote is there.
-# timeout: 400
+# timeout: 600
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/../clients/block_device.sh"
 . "$(dirname "$0")/guest.sh"
@@ -81,7 +81,7 @@ install_system
 
 boot_from_volume
 for n in 1 51 101; do
-    try_for 120 guest_says "machine writes $n" || {
+    try_for 200 guest_says "machine writes $n" || {
         show_console
         fail "the machine did not write file $n"
     }
@@ -89,12 +89,12 @@ for n in 1 51 101; do
     sleep 1
     start_server
 done
-wait_guest 120
+wait_guest 200
 show_console
 guest_says 'machine verdict 0' || fail "the machine saw an error when the server was restarted"
 
 boot_from_volume
-wait_guest 120
+wait_guest 200
 show_console
 guest_says 'machine verdict 0' || fail "the second boot did not find what the first wrote"
 
