@@ -87,6 +87,14 @@ int space_take(struct space *space, uint64_t want, uint64_t keep, struct pblock 
 /* Gives back taken blocks that were never written. */
 void space_untake(struct space *space, struct pblock first, uint64_t count);
 
+/* Has the whole group of the block space below, so that writing to it cannot fail? Known for groups
+ * in memory only, and forgotten when part of the group is handed back. */
+bool space_is_backed(const struct space *space, struct pblock block);
+void space_set_backed(struct space *space, struct pblock block);
+/* Changes whenever a hand-back begins or ends: who backs a group with the lock let go compares it.
+ */
+uint64_t space_discards(const struct space *space);
+
 /* The allocator goes on behind this block; for a run whose space below could not be had. */
 void space_skip(struct space *space);
 

@@ -24,6 +24,7 @@ struct space_group {
     uint16_t hint; /* no free block before this index */
     bool dirty;    /* counts differ from the disk, since the last freeze */
     bool frozen;   /* the running checkpoint has to write it */
+    bool backed;   /* all of it has space below */
     bool on_held[2];
     uint16_t *frozen_counts;        /* copy made before the first change after a freeze, or NULL */
     struct space_group *dirty_next; /* list of dirty, or of frozen groups */
@@ -59,6 +60,7 @@ struct space {
     uint64_t cursor, discard_cursor, summary_cursor;
     uint64_t roomy; /* groups in use that are at least half free */
     uint64_t dirty_groups;
+    uint64_t discards; /* hand-backs begun and ended */
     struct space_totals totals;
 };
 

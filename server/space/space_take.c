@@ -144,6 +144,29 @@ void space_untake(struct space *space, struct pblock first, uint64_t count)
     }
 }
 
+bool space_is_backed(const struct space *space, struct pblock block)
+{
+    unsigned index;
+    const struct space_group *group = space_find(space, block, &index);
+
+    return group != NULL && group->backed;
+}
+
+void space_set_backed(struct space *space, struct pblock block)
+{
+    unsigned index;
+    struct space_group *group = space_find(space, block, &index);
+
+    if (group != NULL) {
+        group->backed = true;
+    }
+}
+
+uint64_t space_discards(const struct space *space)
+{
+    return space->discards;
+}
+
 void space_skip(struct space *space)
 {
     space->cursor++;
@@ -164,6 +187,9 @@ bool space_take_discardable(struct space *space, uint64_t min, struct pblock *re
          tries++, space->discard_cursor++) {
         struct space_group *group = space->states[space->discard_cursor].resident;
 
+        if (space->discard_cursor == space->cursor) {
+            continue; /* what is free there is taken next */
+        }
         for (unsigned i = 0; group != NULL && i < LAYOUT_GROUP_BLOCKS; i++) {
             unsigned n = 0;
 
@@ -176,6 +202,7 @@ bool space_take_discardable(struct space *space, uint64_t min, struct pblock *re
                 }
                 *ret_first = pblock_at(layout_group_first(group->number).n + i);
                 *ret_count = n;
+                space->discards++;
                 return true;
             }
             i += n;
@@ -187,10 +214,12 @@ bool space_take_discardable(struct space *space, uint64_t min, struct pblock *re
 void space_discarded(struct space *space, struct pblock first, uint64_t count, bool done)
 {
     space_untake(space, first, count);
+    space->discards++;
     for (uint64_t i = 0; done && i < count; i++) {
         unsigned index;
         struct space_group *group = space_find(space, pblock_at(first.n + i), &index);
 
         bit_set(group->discarded, index);
+        group->backed = false;
     }
 }

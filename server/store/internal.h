@@ -78,7 +78,7 @@ struct store {
     uint32_t seed;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;           /* anything that a waiting operation waits for */
+    pthread_cond_t changed; /* anything that a waiting operation waits for */
     pthread_cond_t work;    /* background threads sleep on it */
 
     struct forest forest;

@@ -22,8 +22,8 @@ enum { EXTENT_WORDS = STAGE_EXTENT_BLOCKS_MAX / 64 };
 
 enum extent_state { EXTENT_FREE, EXTENT_OPEN, EXTENT_SEALED };
 
-/* Who may take places: all; or, when the store is full too, overwrites and images whose space is set
- * aside. */
+/* Who may take places: all; or, when the store is full too, overwrites and images whose space is
+ * set aside. */
 enum extent_use { EXTENT_NORMAL, EXTENT_OVERWRITE, EXTENT_USES };
 
 struct open_extent {

@@ -123,32 +123,49 @@ int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct 
     }
 }
 
-/* Has the taken run backed by space below. Read-only stores write nothing there. */
+/* Space below for the whole group, its count slots and its supergroup's summaries: one call for 8
+ * MiB, and the checkpoint finds room for the counts. */
+static int back_group(struct io *io, uint64_t group, uint64_t total_blocks)
+{
+    struct pblock start = layout_count_slot(group, 0);
+    uint64_t blocks = 2 + layout_group_size(group, total_blocks);
+    struct pblock summary = layout_summary_slot(group / LAYOUT_SUPERGROUP_GROUPS, 0);
+    int r = io->ops->allocate(io, IO_EXTENTS, pblock_offset(summary), 2 * BLOCK_SIZE);
+
+    return r < 0 ? r
+                 : io->ops->allocate(io, IO_EXTENTS, pblock_offset(start), blocks << BLOCK_SHIFT);
+}
+
+/* When there is too little for a group: the run, and the slots for its counts. */
+static int back_run(struct io *io, uint64_t group, struct pblock first, uint64_t count)
+{
+    int r = io->ops->allocate(io, IO_EXTENTS, pblock_offset(layout_count_slot(group, 0)),
+                              2 * BLOCK_SIZE);
+
+    return r < 0 ? r
+                 : io->ops->allocate(io, IO_EXTENTS, pblock_offset(first), count << BLOCK_SHIFT);
+}
+
+/* Has the taken run backed by space below. Read-only stores write nothing there. Lets the lock go.
+ */
 static int back_places(struct store *store, struct pblock first, uint64_t count)
 {
-    if (store->options.read_only) {
-        return 0;
-    }
+    uint64_t total = store->super.limit_blocks;
     uint64_t group = 0;
     unsigned index;
-    layout_locate(first, store->super.limit_blocks, &group, &index);
-    bool fresh = !space_group_on_disk(store->space, group).written;
 
-    pthread_mutex_unlock(&store->lock);
-    int r =
-        store->io->ops->allocate(store->io, IO_EXTENTS, pblock_offset(first), count << BLOCK_SHIFT);
-    if (r == 0 && fresh) {
-        /* the checkpoint must find room for the counts of what is taken here */
-        uint64_t supergroup = group / LAYOUT_SUPERGROUP_GROUPS;
-
-        r = store->io->ops->allocate(store->io, IO_EXTENTS,
-                                     pblock_offset(layout_count_slot(group, 0)), 2 * BLOCK_SIZE);
-        r = r < 0 ? r
-                  : store->io->ops->allocate(store->io, IO_EXTENTS,
-                                             pblock_offset(layout_summary_slot(supergroup, 0)),
-                                             2 * BLOCK_SIZE);
+    if (store->options.read_only || space_is_backed(store->space, first)) {
+        return 0;
     }
+    layout_locate(first, total, &group, &index);
+    uint64_t discards = space_discards(store->space);
+    pthread_mutex_unlock(&store->lock);
+    int whole = back_group(store->io, group, total);
+    int r = whole == -ENOSPC ? back_run(store->io, group, first, count) : whole;
     pthread_mutex_lock(&store->lock);
+    if (whole == 0 && discards == space_discards(store->space)) {
+        space_set_backed(store->space, first);
+    }
     return r;
 }
 
