@@ -27,8 +27,8 @@ for ability in write flush fua trim zero fast-zero cache multi-conn; do
 done
 ! nbdinfo --is rotational "$(uri first)" || fail "nbdinfo --is rotational says yes"
 nbdinfo --json "$(uri first)" >"$work/info.json"
-jq -e '.exports[0] | ."block-minimum" == 1 and ."block-preferred" == 4096 and ."block-maximum" == 33554432' \
-    "$work/info.json" >/dev/null || fail "block sizes: $(grep block- "$work/info.json")"
+jq -e '.exports[0] | .block_size_minimum == 1 and .block_size_preferred == 4096 and .block_size_maximum == 33554432' \
+    "$work/info.json" >/dev/null || fail "block sizes: $(grep block_size "$work/info.json")"
 
 echo "3. nbdcopy in: a file with data and holes, content and holes arrive"
 source=$work/source

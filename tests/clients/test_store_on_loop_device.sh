@@ -2,7 +2,7 @@
 # timeout: 120
 # A store whose extents lie on a block device: a loop device over a file.
 . "$(dirname "$0")/../lib/server.sh"
-need losetup nbdcopy nbdsh mkfs.ext4 jq
+need losetup nbdcopy mkfs.ext4 jq
 need_root
 [ -c /dev/loop-control ] || skip "there is no /dev/loop-control"
 export VARVE_STORE=$store
@@ -39,7 +39,7 @@ nbdcopy "$(uri disk)" - | cmp - "$work/source"
 
 echo "4. a trimmed volume gives its blocks back to the file below the device"
 before=$(du -sk "$work/disk" | cut -f1)
-nbdsh -u "$(uri disk)" -c 'h.trim(1 << 30, 0)' -c 'h.flush()'
+/usr/bin/python3 -m nbd -u "$(uri disk)" -c 'h.trim(1 << 30, 0)' -c 'h.flush()'
 smaller() { [ "$(du -sk "$work/disk" | cut -f1)" -le $((before - 150 * 1024)) ]; }
 try_for 60 smaller || fail "the file below had $before KiB and has $(du -sk "$work/disk" | cut -f1)"
 stop_server

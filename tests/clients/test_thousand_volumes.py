@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# timeout: 240
+# timeout: 400
 """A store with 1,000 volumes opens and lists as one with ten does, and each volume keeps its own bytes."""
 
 import subprocess
