@@ -23,6 +23,7 @@ struct lap {
     struct play play;
     uint64_t operations, stops, stops_done;
     bool events, thin;
+    bool between; /* steps in the middle of I/O */
     char repeat[160];
 };
 
@@ -242,19 +243,33 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
 }
 
 /* With --verbose twice. */
-static void print_event(void *opaque, struct sim_disk *disk, const struct sim_event *event)
+static void print_event(const struct sim_event *event)
 {
     static const char *const kinds[] = {"read",     "write",   "sync",
                                         "allocate", "discard", "stage_remove"};
     unsigned kind = 0;
 
-    (void)opaque, (void)disk;
     while ((event->kind >> kind) > 1)
         kind++;
     printf("             event %llu: %s %s %llu+%llu%s\n", (unsigned long long)event->number,
            kinds[kind], event->file == IO_JOURNAL ? "journal" : "extents",
            (unsigned long long)event->offset / BLOCK, (unsigned long long)event->length / BLOCK,
            event->flags & IO_DURABLE ? ", durable" : "");
+}
+
+/* In the middle of an operation's I/O the background does a step of its own, as other threads do in
+ * a server. */
+static void at_event(void *opaque, struct sim_disk *disk, const struct sim_event *event)
+{
+    struct lap *lap = opaque;
+
+    if (lap->events)
+        print_event(event);
+    if (!lap->between || lap->play.store == NULL || sim_disk_is_dead(disk) || !hit(lap, 1, 4))
+        return;
+    lap->between = false; /* not within that again */
+    play_step(&lap->play, (enum store_work)below(lap, STORE_WORKS));
+    lap->between = true;
 }
 
 static void run_lap(struct lap *lap, uint64_t seed)
@@ -269,10 +284,11 @@ static void run_lap(struct lap *lap, uint64_t seed)
     lap->play.repeat = lap->repeat;
     choose_options(lap, &disk, &store);
     lap->play.disk = sim_disk_new(&disk);
-    if (lap->events)
-        sim_disk_set_hook(lap->play.disk, print_event, NULL);
+    lap->between = false;
+    sim_disk_set_hook(lap->play.disk, at_event, lap);
     play_begin(&lap->play, &store);
     play_create(&lap->play, any_size(lap), &made);
+    lap->between = hit(lap, 1, 2);
     while (lap->stops_done < lap->stops)
         run_to_stop(lap, 1 + below(lap, 2 * lap->operations / lap->stops));
     play_check(&lap->play);
