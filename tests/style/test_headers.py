@@ -16,7 +16,7 @@ def problem(path):
     """Twice, so that a missing guard shows too."""
     folders = [tree.TOP / folder for folder in FOLDERS] + [Path(path).parent]
     if tree.TOP / "tests" in Path(path).parents:  # tests may use what other tests are built from
-        folders += (tree.TOP / "tests").iterdir()
+        folders += [entry for entry in (tree.TOP / "tests").iterdir() if entry.is_dir()]
     source = f'#include "{path}"\n#include "{path}"\ntypedef int not_empty;\n'
     done = subprocess.run(["gcc", "-fsyntax-only", *FLAGS,
                            *(f"-I{folder}" for folder in folders), "-x", "c", "-"],
