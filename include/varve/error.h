@@ -3,8 +3,9 @@
  *
  * Every function that can fail returns 0 (or a count) on success and a negative errno on failure.
  * The place that detects a problem also sets one line of text for people, kept per thread; nobody
- * on the way up overwrites it, and only the edge (plugin, command, control door) prints it. The line
- * names what was wrong, with the value, and what to do. It has no trailing full stop or newline.
+ * on the way up overwrites it, and only the edge (plugin, command, control door) prints it. The
+ * line names what was wrong, with the value, and what to do. It has no trailing full stop or
+ * newline.
  *
  * Threads: everything here is per thread and needs no lock.
  */

@@ -2,14 +2,15 @@
  * The data path: one open export of one client connection.
  *
  * An export is named by a ref (for now the name of a volume). Opening takes no lease and little
- * memory: nbdkit opens exports for listing too. The first write, trim or zero takes the write lease of
- * the volume for the connection's client, unless the volume is shared. Who the client is says the caller,
- * with `client`: connections with equal strings are one client and share the lease, which ends when
- * the last of them closes.
+ * memory: nbdkit opens exports for listing too. The first write, trim or zero takes the write lease
+ * of the volume for the connection's client, unless the volume is shared. Who the client is says
+ * the caller, with `client`: connections with equal strings are one client and share the lease,
+ * which ends when the last of them closes.
  *
- * Any byte range is legal. Errors: past the end EINVAL for reads and ENOSPC for writes; EPERM when read-only, the
- * lease is another client's, or the client was fenced; EIO for damage and for a failed store; ENOSPC before any side effect; ENOMEM.
- * No other errno is returned by the I/O functions.
+ * Any byte range is legal. Errors: past the end EINVAL for reads and ENOSPC for writes; EPERM when
+ * read-only, the lease is another client's, or the client was fenced; EIO for damage and for a
+ * failed store; ENOSPC before any side effect; ENOMEM. No other errno is returned by the I/O
+ * functions.
  *
  * Threads: any number of threads may use one export at once; closing must be the last call.
  */
@@ -41,8 +42,10 @@ enum varve_io_flags {
 int varve_export_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset);
 int varve_export_write(struct varve_export *export, const void *buffer, size_t length,
                        uint64_t offset, unsigned flags);
-int varve_export_trim(struct varve_export *export, uint64_t length, uint64_t offset, unsigned flags);
-int varve_export_zero(struct varve_export *export, uint64_t length, uint64_t offset, unsigned flags);
+int varve_export_trim(struct varve_export *export, uint64_t length, uint64_t offset,
+                      unsigned flags);
+int varve_export_zero(struct varve_export *export, uint64_t length, uint64_t offset,
+                      unsigned flags);
 int varve_export_flush(struct varve_export *export);
 /* Reads the range into the page cache below, and its map. */
 int varve_export_cache(struct varve_export *export, uint64_t length, uint64_t offset);

@@ -36,7 +36,7 @@ size_t journal_record_length(const struct journal_record *record)
     default:
         break;
     }
-    assert(!"a pad has no length of its own");
+    assert(0 && "a pad has no length of its own");
     return 0;
 }
 

@@ -3,17 +3,18 @@
  * through this table. Production puts io_uring behind it (io_uring.c), tests a simulated disk.
  *
  * A store has two files: the extents (data and all metadata but the journal) and the journal. Both
- * are addressed in bytes; every offset and length of a read or write is a multiple of 4096 and every
- * buffer of a write is aligned to 4096 (get it from memory_allocate or stage_map). A read may go to any address: to
- * the client's buffer, which nobody aligned.
+ * are addressed in bytes; every offset and length of a read or write is a multiple of 4096 and
+ * every buffer of a write is aligned to 4096 (get it from memory_allocate or stage_map). A read may
+ * go to any address: to the client's buffer, which nobody aligned.
  *
  * Ordering: io_perform returns when all its requests are complete; requests within one call have no
  * order among them. A sync covers exactly the writes that were complete before the call that
- * carries it: never put a write and the sync that must cover it in the same call, except IO_DURABLE.
+ * carries it: never put a write and the sync that must cover it in the same call, except
+ * IO_DURABLE.
  *
- * Errors: 0 or -errno in each request. Short transfers and EINTR and EAGAIN are completed below the seam and
- * never seen above it. A read past the end of the file gives -EIO. An implementation must not retry a
- * failed sync.
+ * Errors: 0 or -errno in each request. Short transfers and EINTR and EAGAIN are completed below the
+ * seam and never seen above it. A read past the end of the file gives -EIO. An implementation must
+ * not retry a failed sync.
  *
  * Threads: all functions may be called from any thread at once.
  */
@@ -32,9 +33,11 @@ enum io_op {
 };
 
 enum io_flags {
-    IO_DURABLE = 1, /* write: complete only when this write is durable (RWF_DSYNC); covers no other write */
-    IO_BULK = 2,    /* write of a whole extent that will not be read soon: may go past the page cache */
-    IO_REREAD = 4,  /* read that found damage before: go past every cache there is */
+    IO_DURABLE =
+        1, /* write: complete only when this write is durable (RWF_DSYNC); covers no other write */
+    IO_BULK =
+        2, /* write of a whole extent that will not be read soon: may go past the page cache */
+    IO_REREAD = 4, /* read that found damage before: go past every cache there is */
 };
 
 struct io_request {
@@ -50,21 +53,24 @@ struct io_request {
 struct io; /* begins with its operations: see struct io_ops */
 
 struct io_ops {
-    /* Performs all requests, each to its end, and returns the first nonzero result in order, or 0. */
+    /* Performs all requests, each to its end, and returns the first nonzero result in order, or 0.
+     */
     int (*perform)(struct io *io, struct io_request *requests, size_t count);
 
     /* Bytes that the file or device has now. */
     uint64_t (*size)(struct io *io, enum io_file file);
     /* Sees to it that the range exists and that writing to it cannot fail for want of space
-     * (fallocate). Grows the file when needed. -ENOSPC when that is not to be had. The contents of a
-     * range that was not there before are undefined or zero. A no-op on a device. */
+     * (fallocate). Grows the file when needed. -ENOSPC when that is not to be had. The contents of
+     * a range that was not there before are undefined or zero. A no-op on a device. */
     int (*allocate)(struct io *io, enum io_file file, uint64_t offset, uint64_t length);
-    /* Hands the space of the range back to what is below (hole punch, BLKDISCARD). Its contents are undefined then. A hint: -ENOTSUP is fine. */
+    /* Hands the space of the range back to what is below (hole punch, BLKDISCARD). Its contents are
+     * undefined then. A hint: -ENOTSUP is fine. */
     int (*discard)(struct io *io, enum io_file file, uint64_t offset, uint64_t length);
 
     /* Memory that outlives the process, though not a power cut (a mapped file on tmpfs): where the
-     * store keeps what it has answered and not yet written. Finds what a dead process left: *ret_found
-     * is then 1 and the contents are as it left them; else all zero. One region for each store. */
+     * store keeps what it has answered and not yet written. Finds what a dead process left:
+     * *ret_found is then 1 and the contents are as it left them; else all zero. One region for each
+     * store. */
     int (*stage_map)(struct io *io, size_t length, void **ret_memory, int *ret_found);
     /* Removes it, after a clean stop. The mapping stays valid until io is closed. */
     void (*stage_remove)(struct io *io);

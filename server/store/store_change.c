@@ -203,7 +203,7 @@ static int apply(struct store *store, struct journal_record *record, struct stor
         return apply_rollback(store, image, source);
     case JOURNAL_PAD:
     default:
-        assert(!"a record that changes nothing");
+        assert(0 && "a record that changes nothing");
         return -EIO;
     }
 }

@@ -400,7 +400,7 @@ static int step(struct store *store, bool wait)
         step_finish(store);
         return 0;
     }
-    assert(!"a checkpoint in no phase");
+    assert(0 && "a checkpoint in no phase");
     return -EIO;
 }
 

@@ -225,6 +225,6 @@ int store_provide_locked(struct store *store)
         return varve_fail(ENOSPC, "block %llu of the extents is shared too often",
                           (unsigned long long)need.ref.at.n);
     }
-    assert(!"a need of unknown kind");
+    assert(0 && "a need of unknown kind");
     return -EIO;
 }

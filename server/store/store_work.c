@@ -105,7 +105,7 @@ static int step_locked(struct store *store, enum store_work work)
     case STORE_WORKS:
         break;
     }
-    assert(!"work of unknown kind");
+    assert(0 && "work of unknown kind");
     return -EINVAL;
 }
 
