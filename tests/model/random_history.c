@@ -315,6 +315,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"seed", required_argument, NULL, 's'}, {"ops", required_argument, NULL, 'o'},
         {"cuts", required_argument, NULL, 'c'}, {"laps", required_argument, NULL, 'l'},
+        {"thin", no_argument, NULL, 't'},       {"strict", no_argument, NULL, 'S'},
         {"verbose", no_argument, NULL, 'v'},    {0}};
     static struct lap lap = {.operations = 2000, .stops = 20};
     uint64_t seed = 1, laps = 1, operations = 0, stops = 0;
