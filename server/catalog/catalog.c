@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -96,7 +97,10 @@ static int prepare_use(struct catalog *catalog)
 {
     int growth = GROWTH;
     char problem[128] = "";
-    int r = catalog_execute_locked(catalog, settings);
+    int r;
+
+    assert(catalog != NULL);
+    r = catalog_execute_locked(catalog, settings);
 
     (void)sqlite3_file_control(catalog->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &growth);
     if (r == 0)
@@ -129,6 +133,7 @@ static int open_copy(const char *path, struct catalog **ret_catalog)
         sqlite3_free(bytes);
         return r;
     }
+    assert(*ret_catalog != NULL);
     /* Takes the bytes over, also when it fails. */
     code = sqlite3_deserialize((*ret_catalog)->db, "main", bytes, size, size,
                                SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
@@ -168,10 +173,10 @@ int catalog_open_memory(struct catalog **ret_catalog)
     int r =
         connect_to(":memory:", ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &catalog);
 
-    if (r == 0) {
-        catalog->in_memory = true;
+    if (r == 0)
         r = prepare_use(catalog);
-    }
+    if (r == 0)
+        catalog->in_memory = true;
     if (r != 0) {
         catalog_close(catalog);
         return r;

@@ -50,7 +50,7 @@ static uint32_t extended_start(const unsigned char record[512])
 {
     if (record[510] != 0x55 || record[511] != 0xaa)
         return 0;
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         const unsigned char *entry = record + 446 + 16 * i;
 
         if (entry[4] == 0x05 || entry[4] == 0x0f || entry[4] == 0x85)
@@ -192,7 +192,7 @@ static int probe_table(const struct range *range, int window, unsigned sector,
 
         if (probe == NULL || blkid_probe_set_device(probe, window, 0, 0) != 0)
             r = varve_fail(ENOMEM, "no memory to look for partitions");
-        if (r == 0 && blkid_probe_set_sectorsize(probe, sector) == 0)
+        else if (blkid_probe_set_sectorsize(probe, sector) == 0)
             list = blkid_probe_get_partitions(probe);
         if (list != NULL && round == 1)
             r = take_table(range, list, sector, inspection);
