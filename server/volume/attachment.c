@@ -111,6 +111,7 @@ int seat_take(struct attachment_table *table, uint64_t image, const char *name, 
         free(seat->client);
         return r;
     }
+    assert(attachment != NULL);
     attachments_lock(table);
     attachment->next = table->first;
     table->first = attachment;
