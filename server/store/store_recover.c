@@ -4,7 +4,6 @@
  * reads before its own checkpoint is durable, so it can be interrupted at any point and begun
  * again.
  */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <varve/error.h>
