@@ -117,8 +117,10 @@ class Suite:
         log = self.logs / (test.name.replace("/", "-") + ".log")
         scratch = tempfile.mkdtemp(prefix="vt.")
         leftovers = Leftovers(scratch)
+        # what killed servers leave in memory goes with the test, also where its store is gone first
+        memory = tempfile.mkdtemp(prefix="vt.", dir="/dev/shm")
         env = {**os.environ, **test.env, "TMPDIR": scratch, "VARVE_BUILD": str(self.build),
-               leftovers.MARK: scratch}
+               "VARVE_STAGE_DIR": memory, leftovers.MARK: scratch}
         began = time.monotonic()
         with open(log, "wb") as output:
             process = subprocess.Popen(test.command, stdin=subprocess.DEVNULL, stdout=output,
@@ -130,7 +132,9 @@ class Suite:
             status = self.wait(process, test.timeout)
             with self.changed:
                 del self.running[test]
-        self.say(test, status, time.monotonic() - began, log, leftovers.remove())
+        left = leftovers.remove()
+        shutil.rmtree(memory, ignore_errors=True)
+        self.say(test, status, time.monotonic() - began, log, left)
 
     def wait(self, process, limit):
         """The exit status, or None when the time was up."""
