@@ -26,4 +26,10 @@ int varve_fail(int errnum, const char *format, ...) __attribute__((format(printf
 /* The same for want of memory: sets "no memory for <what>" and returns -ENOMEM. */
 int varve_no_memory(const char *what);
 
+#ifdef __clang_analyzer__
+/* It does not look into other files, so it has to be told that a failure is never 0. */
+#define varve_fail(errnum, ...) ((void)varve_fail(errnum, __VA_ARGS__), -(errnum))
+#define varve_no_memory(what)   ((void)varve_no_memory(what), -1)
+#endif
+
 #endif

@@ -17,7 +17,8 @@ void varve_error_clear(void)
     line[0] = '\0';
 }
 
-int varve_fail(int errnum, const char *format, ...)
+/* in parentheses: clang's analyzer sees macros of these names */
+int(varve_fail)(int errnum, const char *format, ...)
 {
     va_list args;
 
@@ -27,7 +28,7 @@ int varve_fail(int errnum, const char *format, ...)
     return -errnum;
 }
 
-int varve_no_memory(const char *what)
+int(varve_no_memory)(const char *what)
 {
     return varve_fail(ENOMEM, "no memory for %s", what);
 }

@@ -18,7 +18,7 @@ uint32_t count_page_encode(uint32_t store_seed, struct pblock at, uint64_t group
     le64_store(block + AT_GROUP, group);
     le64_store(block + AT_CHECKPOINT, checkpoint);
     for (unsigned i = 0; i < LAYOUT_GROUP_BLOCKS; i++) {
-        le16_store(block + AT_COUNTS + 2 * i, counts[i]);
+        le16_store(block + AT_COUNTS + (size_t)2 * i, counts[i]);
     }
     return crc32c_block(store_seed, at, block);
 }
@@ -33,7 +33,7 @@ const char *count_page_decode(uint32_t store_seed, struct pblock at, uint64_t gr
         return "is not the count page of this group";
     }
     for (unsigned i = 0; i < LAYOUT_GROUP_BLOCKS; i++) {
-        ret_counts[i] = le16_load(block + AT_COUNTS + 2 * i);
+        ret_counts[i] = le16_load(block + AT_COUNTS + (size_t)2 * i);
     }
     return NULL;
 }

@@ -33,7 +33,7 @@ uint32_t summary_page_encode(uint32_t store_seed, struct pblock at, const struct
     le64_store(block + AT_SUPERGROUP, page->supergroup);
     le64_store(block + AT_CHECKPOINT, page->checkpoint);
     for (unsigned i = 0; i < LAYOUT_SUPERGROUP_GROUPS; i++) {
-        uint8_t *to = block + AT_GROUPS + i * GROUP_BYTES;
+        uint8_t *to = block + AT_GROUPS + (size_t)i * GROUP_BYTES;
         const struct group_summary *group = &page->groups[i];
 
         le32_store(to, group->crc);
@@ -62,7 +62,7 @@ const char *summary_page_decode(uint32_t store_seed, struct pblock at, uint64_t 
         return "belongs to another supergroup";
     }
     for (unsigned i = 0; i < LAYOUT_SUPERGROUP_GROUPS; i++) {
-        const uint8_t *from = block + AT_GROUPS + i * GROUP_BYTES;
+        const uint8_t *from = block + AT_GROUPS + (size_t)i * GROUP_BYTES;
 
         if (from[6] > 1 || from[7] > 1 || le16_load(from + 4) > LAYOUT_GROUP_BLOCKS) {
             return "has an impossible group";

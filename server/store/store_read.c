@@ -100,6 +100,7 @@ static void collect(struct store *store, struct piece *piece, uint8_t *buffer)
         if (ref.kind == REF_HOLE) {
             memset(to, 0, BLOCK_SIZE);
         } else {
+            assert(ref.kind == REF_HERE);
             memcpy(to,
                    over != NULL ? over : extent_bytes(piece->held[i].extent, piece->held[i].index),
                    BLOCK_SIZE);

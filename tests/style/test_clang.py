@@ -33,8 +33,11 @@ def build():
 
 
 def tidy(source, arguments, cwd):
-    return run("clang-tidy", "--quiet", f"--config-file={CONFIG}", source, "--", *arguments,
-               cwd=cwd)
+    # a product of small constants may be an int in a test, and a test may clean up in a handler
+    lenient = ["--checks=-bugprone-implicit-widening-of-multiplication-result,"
+               "-bugprone-signal-handler"] if tree.TOP / "tests" in Path(source).parents else []
+    return run("clang-tidy", "--quiet", f"--config-file={CONFIG}", *lenient, source, "--",
+               *arguments, cwd=cwd)
 
 
 def arguments_of(entry):
