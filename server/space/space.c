@@ -125,6 +125,11 @@ void space_set_summary(struct space *space, const struct summary_page *page, uns
     }
 }
 
+void space_rewrite_summary(struct space *space, uint64_t supergroup)
+{
+    space->supers[supergroup].dirty = true;
+}
+
 struct group_summary space_group_on_disk(const struct space *space, uint64_t group)
 {
     if (group >= space->supergroups * LAYOUT_SUPERGROUP_GROUPS) {

@@ -52,6 +52,10 @@ void space_free(struct space *space); /* takes NULL */
 void space_set_summary(struct space *space, const struct summary_page *page, unsigned slot,
                        uint32_t crc);
 
+/* The next checkpoint writes the summary page into its other slot, although nothing in it has
+ * changed. */
+void space_rewrite_summary(struct space *space, uint64_t supergroup);
+
 /* --- groups in memory ---- */
 
 /* The slot, checksum and state of a group as the disk has it. */

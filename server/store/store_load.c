@@ -46,16 +46,20 @@ static int load_summary(struct store *store, uint64_t supergroup, uint8_t *buffe
     struct summary_page best = {0};
     uint32_t best_crc = 0;
     int best_slot = -1;
+    bool unfinished = false;
 
     for (unsigned slot = 0; slot < 2; slot++) {
         struct pblock at = layout_summary_slot(supergroup, slot);
         struct summary_page page;
         uint32_t crc;
 
-        if (store_read_block(store, at, buffer) == 0 &&
-            summary_page_decode(store->seed, at, supergroup, buffer, &page, &crc) == NULL &&
-            page.checkpoint <= store->super.checkpoint &&
-            (best_slot < 0 || page.checkpoint > best.checkpoint)) {
+        if (store_read_block(store, at, buffer) < 0 ||
+            summary_page_decode(store->seed, at, supergroup, buffer, &page, &crc) != NULL) {
+            continue;
+        }
+        if (page.checkpoint > store->super.checkpoint) {
+            unfinished = true;
+        } else if (best_slot < 0 || page.checkpoint > best.checkpoint) {
             best = page;
             best_crc = crc;
             best_slot = (int)slot;
@@ -66,6 +70,11 @@ static int load_summary(struct store *store, uint64_t supergroup, uint8_t *buffe
                           (unsigned long long)supergroup);
     }
     space_set_summary(store->space, &best, (unsigned)best_slot, best_crc);
+    if (unfinished) {
+        /* of a checkpoint that was not finished: the next one has its number, and would be taken to
+         * have written this */
+        space_rewrite_summary(store->space, supergroup);
+    }
     return 0;
 }
 
