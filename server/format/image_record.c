@@ -12,7 +12,8 @@ enum {
     AT_LABEL = 64,
 };
 _Static_assert(AT_LABEL + IMAGE_LABEL_BYTES <= IMAGE_RECORD_BYTES, "the label fits");
-_Static_assert((size_t)IMAGE_RECORD_BYTES * IMAGE_RECORDS_PER_PAGE == BLOCK_SIZE, "records fill a page");
+_Static_assert((size_t)IMAGE_RECORD_BYTES *IMAGE_RECORDS_PER_PAGE == BLOCK_SIZE,
+               "records fill a page");
 
 void image_record_encode(const struct image_record *record, uint8_t *bytes)
 {

@@ -212,7 +212,7 @@ static void *work(void *opaque)
         }
         for (unsigned i = 0; i < 16; i++) {
             fill(wanted, worker->number * 977 + round + i);
-            worker->bad |= memcmp(memory + i * BLOCK, wanted, BLOCK);
+            worker->bad |= memcmp(memory + i * BLOCK, wanted, BLOCK) != 0;
         }
     }
     io->ops->memory_free(io, memory, 16 * BLOCK);
