@@ -4,10 +4,9 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import time
-
-import nbd
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 VARVE = pathlib.Path(os.environ.get("VARVE_BUILD", REPO / "build")) / "tools/varve"
@@ -18,9 +17,9 @@ STOP_SECONDS = 15
 class Server:
     """One running server: the process, its socket, and the export's name."""
 
-    def __init__(self, command, socket, export=""):
-        self.socket, self.export = socket, export
-        self.log = open(socket.with_suffix(".log"), "ab")
+    def __init__(self, command, path, export=""):
+        self.socket, self.export = path, export
+        self.log = open(path.with_suffix(".log"), "ab")
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
         )
@@ -39,13 +38,12 @@ class Server:
         return self.process.pid
 
     def _answers(self):
-        handle = nbd.NBD()
-        try:
-            handle.connect_uri(self.uri)
-            handle.shutdown()
-            return True
-        except nbd.Error:
-            return False
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+                return probe.recv(8) == b"NBDMAGIC"
+            except OSError:
+                return False
 
     def _wait_until_it_answers(self, command):
         deadline = time.monotonic() + START_SECONDS
@@ -92,9 +90,9 @@ def _raw_file(folder, size):
 
 
 def _nbdkit(folder, *plugin):
-    socket = folder / "nbd.sock"
+    path = folder / "nbd.sock"
     # the same program that varve serves with
-    return Server([os.environ.get("VARVE_NBDKIT", "nbdkit"), "--foreground", "--unix", socket, *plugin], socket)
+    return Server([os.environ.get("VARVE_NBDKIT", "nbdkit"), "--foreground", "--unix", path, *plugin], path)
 
 
 def start_nbdkit_file(folder, size):
@@ -105,10 +103,10 @@ def start_nbdkit_memory(folder, size):
     return _nbdkit(folder, "memory", str(size))
 
 
-def _qemu_nbd(folder, kind, path):
-    socket = folder / "nbd.sock"
+def _qemu_nbd(folder, kind, image):
+    path = folder / "nbd.sock"
     # Two clients: the probe that waits for the server may still be leaving when fio comes.
-    return Server(["qemu-nbd", "--persistent", "--shared=2", f"--socket={socket}", f"--format={kind}", path], socket)
+    return Server(["qemu-nbd", "--persistent", "--shared=2", f"--socket={path}", f"--format={kind}", image], path)
 
 
 def start_qemu_raw(folder, size):
@@ -131,8 +129,8 @@ def varve(store, *words):
 
 
 def serve_varve(store, export):
-    socket = store / "nbd.sock"
-    return Server([VARVE, "serve", "--store", store, "--socket", socket], socket, export)
+    path = store / "nbd.sock"
+    return Server([VARVE, "serve", "--store", store, "--socket", path], path, export)
 
 
 def start_varve(folder, size):

@@ -49,6 +49,11 @@ class Store:
         self.log = self.folder / "server.log"
         self.server = None
         self.environment = {**os.environ, "VARVE_STORE": str(self.path)}
+        # What a killed server leaves in memory must go with the test; tests/run sees to it, and this when alone.
+        self.memory = None
+        if "VARVE_STAGE_DIR" not in os.environ:
+            self.memory = tempfile.mkdtemp(prefix="varve.", dir="/dev/shm")
+            self.environment["VARVE_STAGE_DIR"] = self.memory
         if nbdkit:
             self.environment["VARVE_NBDKIT"] = str(nbdkit)
         self.run("init", str(self.path), *init_options)
@@ -123,7 +128,8 @@ class Store:
     def remove(self):
         if self.server is not None:
             self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in filter(None, (self.folder, self.memory)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def uri(self, name):
         return f"nbd+unix:///{name}?socket={self.socket}"

@@ -22,7 +22,7 @@ mkfs.btrfs -q -L data "${device}p2" >/dev/null
 mkfs.ext4 -q -L spare "${device}p3"
 # FAT knows no two names that differ only in case, so its files are numbered.
 mkdir "$work/fat"
-head -n 2000 "$tree_list" | {
+head -n 600 "$tree_list" | {
     number=0
     while read -r path; do
         number=$((number + 1))
