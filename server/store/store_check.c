@@ -372,16 +372,55 @@ static void compare(struct check *c)
     }
 }
 
+/* A power cut while the copies are written, one after another, can tear one: those before it are of
+ * the new checkpoint, those after it of the old. */
+static bool is_interrupted(const struct superblock *super, const char *const *refusal)
+{
+    unsigned torn = 0;
+    uint64_t step;
+
+    while (refusal[torn] == NULL) {
+        torn++;
+    }
+    step = torn == 0 || torn == LAYOUT_SUPERBLOCK_COPIES - 1 ? 0 : 1;
+    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
+        const struct superblock *last =
+            &super[torn == LAYOUT_SUPERBLOCK_COPIES - 1 ? 0 : LAYOUT_SUPERBLOCK_COPIES - 1];
+
+        if (copy != torn &&
+            (refusal[copy] != NULL ||
+             super[copy].checkpoint != last->checkpoint + (copy < torn ? step : 0))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* On a store that is open read-only recovery has not written the copies anew. */
 static void check_superblocks(struct check *c, uint8_t *buffer)
 {
-    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
-        struct superblock super;
-        int r = store_read_block(c->store, layout_superblock(copy), buffer);
-        const char *refusal =
-            r < 0 ? "cannot be read" : superblock_decode(buffer, layout_superblock(copy), &super);
+    struct superblock super[LAYOUT_SUPERBLOCK_COPIES];
+    const char *refusal[LAYOUT_SUPERBLOCK_COPIES];
+    bool sound = true;
+    bool readable = true;
 
-        if (refusal != NULL) {
-            problem(c, "superblock copy %u %s", copy, refusal);
+    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
+        struct pblock at = layout_superblock(copy);
+
+        if (store_read_block(c->store, at, buffer) < 0) {
+            readable = false;
+            refusal[copy] = "cannot be read";
+        } else {
+            refusal[copy] = superblock_decode(buffer, at, &super[copy]);
+        }
+        sound = sound && refusal[copy] == NULL;
+    }
+    if (sound || (readable && c->store->options.read_only && is_interrupted(super, refusal))) {
+        return;
+    }
+    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
+        if (refusal[copy] != NULL) {
+            problem(c, "superblock copy %u %s", copy, refusal[copy]);
         }
     }
 }
