@@ -1,6 +1,7 @@
 /*
  * Endings, beginnings, and the comparison in between.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +107,34 @@ static void open_again(struct play *play, enum model_stop *stop, bool cut_again)
     }
 }
 
+/* The same from a store that is opened only to be read: on a copy, since that must not change
+ * anything. */
+static void recover_read_only(const struct play *play, enum model_stop stop)
+{
+    struct sim_fault no_change = {.kinds = SIM_CHANGES, .nth = 1, .forever = true, .error = EIO};
+    struct play copy = *play;
+    struct model_state found;
+    char why[512];
+    int rc;
+
+    copy.disk = sim_disk_copy(play->disk, 1);
+    copy.history = model_history_copy(play->history);
+    copy.options.read_only = true;
+    sim_disk_fail(copy.disk, &no_change);
+    rc = store_open(sim_disk_io(copy.disk), &copy.options, &copy.store);
+    if (rc != 0)
+        play_failed(play, "store_open after a %s, to read only, says %d", stops[stop], rc);
+    rc = model_state_read(copy.store, &copy.chance, &found);
+    if (rc != 0)
+        play_failed(play, "reading all images of a store that is open to read fails with %d", rc);
+    if (!model_found(copy.history, &found, stop, why, sizeof(why)))
+        play_failed(play, "after a %s, open to read only: %s", stops[stop], why);
+    play_check(&copy);
+    if (sim_disk_struck(copy.disk) != sim_disk_struck(play->disk))
+        play_failed(play, "a store that is open to read only writes");
+    play_end(&copy);
+}
+
 void play_recover(struct play *play, enum model_stop stop, bool cut_again)
 {
     struct model_state found;
@@ -117,6 +146,8 @@ void play_recover(struct play *play, enum model_stop stop, bool cut_again)
                (unsigned long long)sim_disk_events(play->disk));
     close_store(play);
     sim_disk_reboot(play->disk);
+    if (chance_hit(&play->chance, 1, 4))
+        recover_read_only(play, stop);
     open_again(play, &stop, cut_again);
     rc = model_state_read(play->store, &play->chance, &found);
     if (rc != 0)

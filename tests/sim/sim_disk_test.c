@@ -5,76 +5,7 @@
 
 #include "chance.h"
 #include "check.h"
-#include "varve/error.h"
-
-enum { BLOCK = 4096, JOURNAL = 64 * BLOCK };
-
-static _Alignas(BLOCK) unsigned char memory[32][BLOCK];
-static _Alignas(BLOCK) unsigned char back[BLOCK];
-
-static struct sim_disk *fresh(uint64_t seed)
-{
-    struct sim_options options = {.seed = seed, .journal_size = JOURNAL};
-    struct sim_disk *disk = sim_disk_new(&options);
-    struct io *io = sim_disk_io(disk);
-
-    CHECK_EQ(io->ops->allocate(io, IO_EXTENTS, 0, 64 * BLOCK), 0);
-    return disk;
-}
-
-static struct io_request writing(enum io_file file, unsigned block, unsigned char value,
-                                 unsigned flags)
-{
-    memset(memory[value % 32], value, BLOCK);
-    return (struct io_request){.op = IO_WRITE,
-                               .file = file,
-                               .flags = flags,
-                               .offset = (uint64_t)block * BLOCK,
-                               .length = BLOCK,
-                               .buffer = memory[value % 32]};
-}
-
-static int put(struct sim_disk *disk, enum io_file file, unsigned block, unsigned char value,
-               unsigned flags)
-{
-    struct io *io = sim_disk_io(disk);
-    struct io_request request = writing(file, block, value, flags);
-
-    return io->ops->perform(io, &request, 1);
-}
-
-static int sync_file(struct sim_disk *disk, enum io_file file)
-{
-    struct io *io = sim_disk_io(disk);
-    struct io_request request = {.op = IO_SYNC, .file = file};
-
-    return io->ops->perform(io, &request, 1);
-}
-
-/* The byte that a whole block holds; -1 when it is a mix, or the -errno of reading it. */
-static int get(struct sim_disk *disk, enum io_file file, unsigned block)
-{
-    struct io *io = sim_disk_io(disk);
-    struct io_request request = {.op = IO_READ,
-                                 .file = file,
-                                 .offset = (uint64_t)block * BLOCK,
-                                 .length = BLOCK,
-                                 .buffer = back};
-    int rc = io->ops->perform(io, &request, 1);
-
-    if (rc != 0)
-        return rc;
-    return memcmp(back, back + 1, BLOCK - 1) == 0 ? back[0] : -1;
-}
-
-static void cut(struct sim_disk *disk, enum sim_outcome outcome)
-{
-    sim_disk_cut(disk, outcome);
-    CHECK(sim_disk_is_dead(disk));
-    CHECK_EQ(put(disk, IO_EXTENTS, 0, 99, IO_DURABLE), -EIO);
-    CHECK_EQ(get(disk, IO_EXTENTS, 0), -EIO);
-    sim_disk_reboot(disk);
-}
+#include "one_block.h"
 
 static void only_what_was_synced_is_safe(void)
 {
@@ -259,117 +190,6 @@ static void stopped_in_a_call(void)
     CHECK(kept[0] > 0 && kept[1] > 0 && kept[2] > 0);
 }
 
-static void faults(void)
-{
-    struct sim_disk *disk = fresh(5);
-    struct io *io = sim_disk_io(disk);
-
-    sim_disk_fail(disk, &(struct sim_fault){.kinds = SIM_WRITE, .nth = 2, .error = EIO});
-    CHECK_EQ(put(disk, IO_EXTENTS, 1, 1, 0), 0);
-    CHECK_EQ(get(disk, IO_EXTENTS, 1), 1);
-    CHECK_EQ(put(disk, IO_EXTENTS, 2, 1, 0), -EIO);
-    CHECK_HAS(varve_error(), "write of 4096 bytes at offset 8192");
-    CHECK_EQ(put(disk, IO_EXTENTS, 2, 1, 0), 0);
-    sim_disk_fail(
-        disk,
-        &(struct sim_fault){
-            .kinds = SIM_READ, .files = 1 << IO_JOURNAL, .nth = 1, .forever = true, .error = EIO});
-    CHECK_EQ(get(disk, IO_EXTENTS, 1), 1);
-    CHECK_EQ(get(disk, IO_JOURNAL, 1), -EIO);
-    CHECK_EQ(get(disk, IO_JOURNAL, 1), -EIO);
-    CHECK_EQ(sim_disk_struck(disk), 3);
-    sim_disk_heal(disk);
-    CHECK_EQ(get(disk, IO_JOURNAL, 1), 0);
-    sim_disk_fail(disk, &(struct sim_fault){.kinds = SIM_ALLOCATE, .nth = 1, .error = ENOSPC});
-    CHECK_EQ(io->ops->allocate(io, IO_EXTENTS, 0, 99 * BLOCK), -ENOSPC);
-    CHECK_EQ(io->ops->size(io, IO_EXTENTS), 64 * BLOCK);
-    CHECK_EQ(get(disk, IO_EXTENTS, 64), -EIO);
-    sim_disk_free(disk);
-}
-
-/* A failed sync is not made good by a later one that succeeds. */
-static void failed_sync(void)
-{
-    unsigned lost = 0, seen = 0;
-
-    for (uint64_t seed = 0; seed < 100; seed++) {
-        struct sim_options options = {.seed = seed, .journal_size = JOURNAL, .stale_cache = true};
-        struct sim_disk *disk = sim_disk_new(&options);
-
-        CHECK_EQ(put(disk, IO_JOURNAL, 1, 1, 0), 0);
-        sim_disk_fail(disk, &(struct sim_fault){.kinds = SIM_SYNC, .nth = 1, .error = EIO});
-        CHECK_EQ(sync_file(disk, IO_JOURNAL), -EIO);
-        CHECK_EQ(sync_file(disk, IO_JOURNAL), 0);
-        CHECK_EQ(get(disk, IO_JOURNAL, 1), 1);
-        sim_disk_kill(disk, SIM_ALL);
-        sim_disk_reboot(disk);
-        seen += get(disk, IO_JOURNAL, 1) == 1;
-        cut(disk, SIM_NONE);
-        lost += get(disk, IO_JOURNAL, 1) == 0;
-        sim_disk_free(disk);
-    }
-    CHECK(lost > 25 && lost < 75);
-    CHECK(seen > 100 - lost &&
-          seen < 100); /* some that are lost are still seen, until the power goes */
-}
-
-static void no_memory(void)
-{
-    struct sim_disk *disk = fresh(6);
-    struct io *io = sim_disk_io(disk);
-    void *one, *other;
-
-    sim_disk_fail_memory(disk, 2, false);
-    one = io->ops->memory_allocate(io, BLOCK);
-    CHECK(one != NULL);
-    CHECK(io->ops->memory_allocate(io, BLOCK) == NULL);
-    other = io->ops->memory_allocate(io, 3 * BLOCK);
-    CHECK(other != NULL);
-    CHECK_EQ(sim_disk_memory(disk), 4 * BLOCK);
-    io->ops->memory_free(io, one, BLOCK);
-    io->ops->memory_free(io, other, 3 * BLOCK);
-    CHECK_EQ(sim_disk_memory(disk), 0);
-    sim_disk_fail_memory(disk, 1, true);
-    CHECK(io->ops->memory_allocate(io, BLOCK) == NULL);
-    CHECK(io->ops->memory_allocate(io, BLOCK) == NULL);
-    sim_disk_free(disk);
-}
-
-static void damage(void)
-{
-    struct sim_disk *disk = fresh(7);
-
-    for (unsigned i = 1; i < 6; i++) {
-        CHECK_EQ(put(disk, IO_EXTENTS, i, (unsigned char)i, 0), 0);
-        CHECK_EQ(put(disk, IO_EXTENTS, i, (unsigned char)(i + 10), 0), 0);
-    }
-    sim_damage_flip(disk, IO_EXTENTS, BLOCK + 77, 0x80);
-    CHECK_EQ(get(disk, IO_EXTENTS, 1), -1);
-    CHECK_EQ(back[77], 11 ^ 0x80);
-    back[77] = 11;
-    CHECK(memcmp(back, back + 1, BLOCK - 1) == 0);
-    sim_damage_zero(disk, IO_EXTENTS, 2 * BLOCK);
-    CHECK_EQ(get(disk, IO_EXTENTS, 2), 0);
-    CHECK(sim_damage_stale(disk, IO_EXTENTS, 3 * BLOCK));
-    CHECK_EQ(get(disk, IO_EXTENTS, 3), 3);
-    CHECK(!sim_damage_stale(disk, IO_EXTENTS, 20 * BLOCK));
-    sim_damage_swap(disk, IO_EXTENTS, 4 * BLOCK, 5 * BLOCK);
-    CHECK_EQ(get(disk, IO_EXTENTS, 4), 15);
-    CHECK_EQ(get(disk, IO_EXTENTS, 5), 14);
-    CHECK_EQ(put(disk, IO_EXTENTS, 6, 1, 0), 0);
-    CHECK_EQ(put(disk, IO_EXTENTS, 6, 2, 0), 0);
-    sim_damage_misdirect(disk, IO_EXTENTS, 6 * BLOCK, 7 * BLOCK);
-    CHECK_EQ(get(disk, IO_EXTENTS, 6), 1);
-    CHECK_EQ(get(disk, IO_EXTENTS, 7), 2);
-    CHECK_EQ(sync_file(disk, IO_EXTENTS), 0);
-    cut(disk, SIM_NONE); /* it is on the disk, not in the cache */
-    CHECK_EQ(get(disk, IO_EXTENTS, 6), 1);
-    CHECK_EQ(get(disk, IO_EXTENTS, 5), 14);
-    sim_damage_truncate(disk, IO_EXTENTS, 5 * BLOCK);
-    CHECK_EQ(get(disk, IO_EXTENTS, 5), -EIO);
-    sim_disk_free(disk);
-}
-
 static void used_device(void)
 {
     struct sim_options options = {
@@ -509,10 +329,6 @@ int main(int argc, char **argv)
         {"size is pending too", size_is_pending_too},
         {"killed process", killed_process},
         {"stopped in a call", stopped_in_a_call},
-        {"faults", faults},
-        {"failed sync", failed_sync},
-        {"no memory", no_memory},
-        {"damage", damage},
         {"used device", used_device},
         {"copies", copies},
         {"in the middle", in_the_middle},
