@@ -214,6 +214,7 @@ int store_fail_locked(struct store *store, const char *what, int error);
 int store_check_alive_locked(const struct store *store);
 /* The newest sound superblock; `buffer` is one block. */
 int store_read_superblock(struct io *io, uint8_t *buffer, struct superblock *ret_super);
+int store_level_superblocks(struct store *store);
 int store_recover(struct store *store);
 int store_load_summaries(struct store *store);
 void store_wake_locked(struct store *store, enum store_work work);

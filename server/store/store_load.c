@@ -40,6 +40,28 @@ int store_read_superblock(struct io *io, uint8_t *buffer, struct superblock *ret
     return 0;
 }
 
+/* Brings all copies to the newest superblock, before anything that an older one refers to is
+ * overwritten: the last checkpoint may have come no further than its first copy, and a power cut
+ * could tear that one next. */
+int store_level_superblocks(struct store *store)
+{
+    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
+        struct superblock super;
+        int r = store_read_block(store, layout_superblock(copy), store->checkpoint_buffer);
+
+        if (r == 0 &&
+            superblock_decode(store->checkpoint_buffer, layout_superblock(copy), &super) == NULL &&
+            super.checkpoint == store->super.checkpoint) {
+            continue;
+        }
+        r = store_write_superblock(store, &store->super, copy);
+        if (r < 0) {
+            return varve_fail(-r, "cannot write superblock copy %u: %s", copy, strerror(-r));
+        }
+    }
+    return 0;
+}
+
 /* The newer sound slot that is not newer than the superblock. */
 static int load_summary(struct store *store, uint64_t supergroup, uint8_t *buffer)
 {

@@ -199,6 +199,11 @@ static int map_stage(struct store *store)
  * the stage of the old one counts. */
 static int begin_session(struct store *store)
 {
+    int r = store_level_superblocks(store);
+
+    if (r < 0) {
+        return r;
+    }
     store->durable_seq = store->ring.seq - 1;
     store->super.session++;
     store->super.flags &= ~(uint32_t)SUPERBLOCK_CLEAN;
@@ -208,7 +213,7 @@ static int begin_session(struct store *store)
     atomic_store(&store->log.marks->head, store->replayed);
     store->log.written = store->replayed;
     pthread_mutex_lock(&store->lock);
-    int r = store_checkpoint_locked(store);
+    r = store_checkpoint_locked(store);
     pthread_mutex_unlock(&store->lock);
     if (r < 0) {
         return r;
