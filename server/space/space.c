@@ -175,6 +175,16 @@ static void evict(struct space *space)
     }
 }
 
+static uint64_t count_used(const uint16_t *counts, uint64_t size)
+{
+    uint64_t used = 0;
+
+    for (uint64_t i = 0; i < size; i++) {
+        used += counts[i] > 0;
+    }
+    return used;
+}
+
 int space_load(struct space *space, uint64_t number, const uint16_t *counts)
 {
     int r = number < space->supergroups * LAYOUT_SUPERGROUP_GROUPS
@@ -184,6 +194,12 @@ int space_load(struct space *space, uint64_t number, const uint16_t *counts)
     if (r < 0 || space->states[number].resident != NULL) {
         return r;
     }
+    uint64_t size = group_size(space, number);
+    uint64_t used = count_used(counts, size);
+    if (size - used != space->states[number].free) {
+        return varve_fail(EIO, "the counts of group %llu do not fit its summary",
+                          (unsigned long long)number);
+    }
     evict(space);
     struct space_group *group = memory_take(&space->memory, sizeof *group);
     if (group == NULL) {
@@ -191,18 +207,11 @@ int space_load(struct space *space, uint64_t number, const uint16_t *counts)
     }
     group->number = number;
     memcpy(group->counts, counts, sizeof group->counts);
-    uint64_t size = group_size(space, number);
-    uint64_t used = 0;
-    for (unsigned i = 0; i < LAYOUT_GROUP_BLOCKS; i++) {
+    for (unsigned i = 0; i < GROUP_WORDS * 64; i++) {
         if (i >= size || counts[i] > 0) {
             bit_set(group->in_use, i);
-            used += i < size;
         }
     }
-    for (unsigned i = LAYOUT_GROUP_BLOCKS; i < GROUP_WORDS * 64; i++) {
-        bit_set(group->in_use, i);
-    }
-    assert(size - used == space->states[number].free);
     space->states[number].resident = group;
     space->groups_resident++;
     link_newest(space, group);
