@@ -34,7 +34,7 @@ enum {
 };
 
 static char *socket_option, *listen_option, *cache_option, *log_level_option, *pid_file_option;
-static int threads_option, clients_option = CLIENTS_DEFAULT, direct_option;
+static int threads_option, clients_option = CLIENTS_DEFAULT, buffered_option;
 
 static const struct poptOption options[] = {
     {"socket", '\0', POPT_ARG_STRING, &socket_option, 0,
@@ -47,7 +47,7 @@ static const struct poptOption options[] = {
      "connections at once; later ones are refused (default: 512)", "N"},
     {"cache", '\0', POPT_ARG_STRING, &cache_option, 0, "memory for map pages (default: 128M)",
      "SIZE"},
-    {"direct", '\0', POPT_ARG_NONE, &direct_option, 0, "write full extents past the page cache",
+    {"buffered", '\0', POPT_ARG_NONE, &buffered_option, 0, "write extents through the page cache",
      NULL},
     {"log-level", '\0', POPT_ARG_STRING, &log_level_option, 0,
      "error (default), or debug: every request, on standard error", "LEVEL"},
@@ -188,8 +188,8 @@ static void make_arguments(const struct serve_nbdkit *nbdkit, const char *store,
     if (cache > 0) {
         add_argument("cache=%llu", (unsigned long long)cache);
     }
-    if (direct_option) {
-        add_argument("direct=true");
+    if (buffered_option) {
+        add_argument("direct=false");
     }
     if (nbdkit->has_limit_filter) {
         add_argument("limit=%d", clients_option);

@@ -39,7 +39,7 @@ enum varve_open_flags {
 
 struct varve_tuning {
     uint64_t cache_bytes; /* memory for map pages and counts; 0: default 128 MiB */
-    bool direct_io;       /* write full extents past the page cache */
+    bool buffered_io;     /* write extents through the page cache instead of past it */
 };
 
 /* Opens, locks and recovers. `tuning` may be NULL. On EBUSY the message names the process that

@@ -12,7 +12,7 @@
 const char settings_help[] =
     "store=DIR            (required) The store: a directory that `varve init` made.\n"
     "cache=SIZE           Memory for map pages, default 128M.\n"
-    "direct=true|false    Write full extents past the page cache, default false.\n"
+    "direct=true|false    Write extents past the page cache, default true.\n"
     "control=PATH|no      The socket of the control door, default DIR/control.sock.\n"
     "socket=PATH          A Unix socket to remove when the server ends.\n"
     "announce=true|false  Print a line on standard output when ready, default false.";
@@ -44,6 +44,15 @@ static int set_switch(bool *on, const char *value)
     }
     *on = parsed == 1;
     return 0;
+}
+
+static int set_direct(struct settings *settings, const char *value)
+{
+    bool on = true;
+    int r = set_switch(&on, value);
+
+    settings->tuning.buffered_io = !on;
+    return r;
 }
 
 static int set_cache(struct settings *settings, const char *value)
@@ -95,7 +104,7 @@ int settings_set(struct settings *settings, const char *key, const char *value)
         return set_cache(settings, value);
     }
     if (strcmp(key, "direct") == 0) {
-        return set_switch(&settings->tuning.direct_io, value);
+        return set_direct(settings, value);
     }
     if (strcmp(key, "control") == 0) {
         return set_control(settings, value);

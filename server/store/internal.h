@@ -90,6 +90,7 @@ struct store {
     uint64_t reserve;      /* blocks */
     uint64_t dirty_max;    /* pages: a checkpoint is due; at twice that, changes wait for it */
     uint64_t freed_seq;    /* grows when space came back */
+    uint64_t last_take;    /* io now() when places were last taken */
     bool no_space_below;   /* the file system below is full: keep what we have */
     unsigned places_tries; /* runs to pass over when they cannot be backed */
 

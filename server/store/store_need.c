@@ -172,6 +172,7 @@ static int back_places(struct store *store, struct pblock first, uint64_t count)
 int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
                              struct pblock *ret_first, uint64_t *ret_count)
 {
+    store->last_take = store->io->ops->now(store->io);
     /* a run that cannot be backed is passed over: others are still backed from before */
     for (unsigned tries = 0;; tries++) {
         int r = store_take_locked(store, want, keep, ret_first, ret_count);

@@ -10,6 +10,10 @@
 /* The log is committed when it is half full or its oldest record has waited so long. */
 #define COMMIT_INTERVAL UINT64_C(1000000000)
 
+/* Space is handed back when no new places were taken for so long: what is freed under a steady load
+ * is taken again soon, and punching holes locks the file against the load's writes. */
+#define DISCARD_QUIET UINT64_C(2000000000)
+
 /* Freed runs shorter than this stay with the store. */
 enum { DISCARD_BLOCKS_MIN = 16 };
 
@@ -68,6 +72,7 @@ int store_discard_step_locked(struct store *store)
 
     /* when it is full below, what we give away may not come back */
     if (store->no_space_below ||
+        store->io->ops->now(store->io) - store->last_take < DISCARD_QUIET ||
         !space_take_discardable(store->space, DISCARD_BLOCKS_MIN, &first, &count)) {
         return 0;
     }

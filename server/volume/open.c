@@ -45,7 +45,7 @@ static int open_store(struct varve *varve, unsigned flags, const struct varve_tu
     options.read_only = varve->read_only;
     if (varve->read_only)
         io_flags |= IO_OPEN_READ_ONLY;
-    if (tuning != NULL && tuning->direct_io)
+    if (tuning == NULL || !tuning->buffered_io)
         io_flags |= IO_OPEN_DIRECT;
     if (tuning != NULL)
         options.cache_bytes = tuning->cache_bytes;

@@ -250,7 +250,7 @@ class Serve(unittest.TestCase):
         self.assertEqual(self.server.wait(10), 0)
 
     def test_options_reach_the_server(self):
-        self.serve("--cache", "32M", "--direct", "--threads", "4", "--log-level", "debug")
+        self.serve("--cache", "32M", "--buffered", "--threads", "4", "--log-level", "debug")
         self.store.connect("one").pwrite(b"x", 0)
         self.assertIn("cache=33554432", pathlib.Path(f"/proc/{self.server.pid}/cmdline").read_text(encoding="utf-8"))
         self.stop()
