@@ -109,7 +109,8 @@ def main():
     print(f"seed {arguments.seed} (the moments of the kills differ all the same)", flush=True)
 
     dice = random.Random(arguments.seed)
-    store = served.Store("--limit", "1G")
+    # a small journal is full many times in a round, a large one never
+    store = served.Store("--limit", "1G", "--journal", dice.choice(("1M", "4M", "64M")))
     store.create("target", SIZE)
     volume = answered.Volume(SIZE)
     store.serve()
