@@ -105,6 +105,9 @@ void space_set_free(struct space *space, uint64_t group, uint64_t free)
     space->roomy -= state->free >= LAYOUT_GROUP_BLOCKS / 2;
     space->roomy += free >= LAYOUT_GROUP_BLOCKS / 2;
     space->totals.free = space->totals.free - state->free + free;
+    if (state->resident != NULL && state->resident->backed) {
+        space->totals.backed = space->totals.backed - state->free + free;
+    }
     state->free = (uint16_t)free;
 }
 
@@ -164,6 +167,7 @@ static void evict(struct space *space)
 
         if (!g->dirty && !g->frozen && g->unsettled == 0) {
             unlink_group(space, g);
+            space_forget_backed(space, g);
             space->states[g->number].resident = NULL;
             release_group(space, g);
             space->groups_resident--;

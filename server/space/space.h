@@ -95,6 +95,15 @@ void space_untake(struct space *space, struct pblock first, uint64_t count);
  * in memory only, and forgotten when part of the group is handed back. */
 bool space_is_backed(const struct space *space, struct pblock block);
 void space_set_backed(struct space *space, struct pblock block);
+/* A group that is not backed and has at least that many free blocks, after the one that is taken
+ * from; it may be one that was never used. False: none. */
+bool space_next_unbacked(const struct space *space, uint64_t at_least, uint64_t *ret_group);
+
+/* Takes the first free run at or behind *from in that group, and moves *from behind it. 0,
+ * SPACE_NEED, -ENOENT when there is none, -ENOSPC. */
+int space_take_from(struct space *space, uint64_t group, unsigned *from, uint64_t want,
+                    uint64_t keep, struct pblock *ret_first, uint64_t *ret_count);
+
 /* Changes whenever a hand-back begins or ends: who backs a group with the lock let go compares it.
  */
 uint64_t space_discards(const struct space *space);
@@ -102,18 +111,20 @@ uint64_t space_discards(const struct space *space);
 /* The allocator goes on behind this block; for a run whose space below could not be had. */
 void space_skip(struct space *space);
 
-/* A run of at least `min` free blocks that were not handed back below yet: takes it. False: none.
- * The caller hands it back and calls space_discarded. */
-bool space_take_discardable(struct space *space, uint64_t min, struct pblock *ret_first,
-                            uint64_t *ret_count);
+/* A run of at least `min` free blocks that were not handed back below yet: takes it, when
+ * `keep_backed` free blocks stay backed without its group. False: none. The caller hands it back
+ * and calls space_discarded. */
+bool space_take_discardable(struct space *space, uint64_t min, uint64_t keep_backed,
+                            struct pblock *ret_first, uint64_t *ret_count);
 void space_discarded(struct space *space, struct pblock first, uint64_t count, bool done);
 
 struct space_totals {
-    uint64_t free;  /* can be taken */
-    uint64_t used;  /* count above zero */
-    uint64_t held;  /* wait for a checkpoint */
-    uint64_t taken; /* on their way into use */
-    uint64_t total; /* all allocatable blocks */
+    uint64_t free;   /* can be taken */
+    uint64_t backed; /* those of them that are known to have space below */
+    uint64_t used;   /* count above zero */
+    uint64_t held;   /* wait for a checkpoint */
+    uint64_t taken;  /* on their way into use */
+    uint64_t total;  /* all allocatable blocks */
     uint64_t dirty_groups, resident_groups;
 };
 struct space_totals space_totals(const struct space *space);

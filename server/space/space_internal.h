@@ -70,6 +70,7 @@ struct space_group *space_find(const struct space *space, struct pblock block, u
 /* Sees to it that the two arrays hold that many supergroups. -ENOMEM. */
 int space_grow(struct space *space, uint64_t supergroups);
 
+void space_forget_backed(struct space *space, struct space_group *group);
 void space_touch(struct space *space, struct space_group *group);
 void space_set_free(struct space *space, uint64_t group, uint64_t free);
 void space_mark_in_use(struct space *space, struct space_group *group, unsigned index);

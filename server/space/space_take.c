@@ -157,9 +157,63 @@ void space_set_backed(struct space *space, struct pblock block)
     unsigned index;
     struct space_group *group = space_find(space, block, &index);
 
-    if (group != NULL) {
+    if (group != NULL && !group->backed) {
         group->backed = true;
+        space->totals.backed += space->states[group->number].free;
     }
+}
+
+void space_forget_backed(struct space *space, struct space_group *group)
+{
+    if (group->backed) {
+        group->backed = false;
+        space->totals.backed -= space->states[group->number].free;
+    }
+}
+
+bool space_next_unbacked(const struct space *space, uint64_t at_least, uint64_t *ret_group)
+{
+    uint64_t groups = groups_in_use(space);
+
+    for (uint64_t i = 1; i < groups; i++) {
+        uint64_t g = (space->cursor + i) % groups;
+        const struct group_state *state = &space->states[g];
+
+        if (state->free >= at_least && (state->resident == NULL || !state->resident->backed)) {
+            *ret_group = g;
+            return true;
+        }
+    }
+    *ret_group = groups;
+    return groups < space->group_count;
+}
+
+int space_take_from(struct space *space, uint64_t number, unsigned *from, uint64_t want,
+                    uint64_t keep, struct pblock *ret_first, uint64_t *ret_count)
+{
+    if (number >= groups_in_use(space) || space->states[number].free == 0) {
+        return -ENOENT;
+    }
+    if (space->totals.free <= keep) {
+        return varve_fail(ENOSPC, "the store is full");
+    }
+    struct space_group *group = space->states[number].resident;
+    if (group == NULL) {
+        return SPACE_NEED;
+    }
+    unsigned first = next_clear(group->in_use, *from);
+    if (first >= LAYOUT_GROUP_BLOCKS) {
+        return -ENOENT;
+    }
+    uint64_t most = min_u64(min_u64(want, space->totals.free - keep), LAYOUT_GROUP_BLOCKS - first);
+    unsigned count = run_length(group->in_use, first, (unsigned)most);
+    for (unsigned i = first; i < first + count; i++) {
+        space_mark_in_use(space, group, i);
+    }
+    *from = first + count;
+    *ret_first = pblock_at(layout_group_first(number).n + first);
+    *ret_count = count;
+    return 0;
 }
 
 uint64_t space_discards(const struct space *space)
@@ -178,8 +232,8 @@ static bool discardable(const struct space_group *group, unsigned index)
 }
 
 /* Looks at a bounded number of groups for each call. */
-bool space_take_discardable(struct space *space, uint64_t min, struct pblock *ret_first,
-                            uint64_t *ret_count)
+bool space_take_discardable(struct space *space, uint64_t min, uint64_t keep_backed,
+                            struct pblock *ret_first, uint64_t *ret_count)
 {
     uint64_t groups = groups_in_use(space);
 
@@ -187,8 +241,11 @@ bool space_take_discardable(struct space *space, uint64_t min, struct pblock *re
          tries++, space->discard_cursor++) {
         struct space_group *group = space->states[space->discard_cursor].resident;
 
-        if (space->discard_cursor == space->cursor) {
-            continue; /* what is free there is taken next */
+        if (space->discard_cursor == space->cursor ||
+            (group != NULL && group->backed &&
+             space->totals.backed < keep_backed + space->states[group->number].free)) {
+            continue; /* what is free there is taken next, or has to be there when all is full below
+                       */
         }
         for (unsigned i = 0; group != NULL && i < LAYOUT_GROUP_BLOCKS; i++) {
             unsigned n = 0;
@@ -220,6 +277,6 @@ void space_discarded(struct space *space, struct pblock first, uint64_t count, b
         struct space_group *group = space_find(space, pblock_at(first.n + i), &index);
 
         bit_set(group->discarded, index);
-        group->backed = false;
+        space_forget_backed(space, group);
     }
 }

@@ -87,12 +87,13 @@ struct store {
     struct space *space;
     uint64_t epoch; /* grows at each freeze */
     uint64_t next_image;
-    uint64_t reserve;      /* blocks */
-    uint64_t dirty_max;    /* pages: a checkpoint is due; at twice that, changes wait for it */
-    uint64_t freed_seq;    /* grows when space came back */
-    uint64_t last_take;    /* io now() when places were last taken */
-    bool no_space_below;   /* the file system below is full: keep what we have */
-    unsigned places_tries; /* runs to pass over when they cannot be backed */
+    uint64_t reserve;        /* blocks */
+    uint64_t dirty_max;      /* pages: a checkpoint is due; at twice that, changes wait for it */
+    uint64_t freed_seq;      /* grows when space came back */
+    uint64_t last_take;      /* io now() when places were last taken */
+    bool no_space_below;     /* the file system below is full: keep what we have */
+    uint64_t no_space_since; /* io now() when that was found last */
+    uint64_t backed_min;     /* free blocks to keep backed, for what must work then */
 
     struct open_extents extents;
     uint64_t write_seq;  /* grows when a write to a data place completes that no journal carries */
@@ -138,7 +139,11 @@ int store_provide_locked(struct store *store);
 int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct pblock *ret_first,
                       uint64_t *ret_count);
 
-/* The same, with space below that cannot run out when they are written. */
+/* Brings the counts of a group into memory. Lets the lock go. */
+int store_provide_group_locked(struct store *store, uint64_t group);
+
+/* store_back.c: the same as store_take_locked, with space below that cannot run out when they are
+ * written. */
 int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
                              struct pblock *ret_first, uint64_t *ret_count);
 

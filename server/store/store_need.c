@@ -86,7 +86,7 @@ static int read_counts(struct store *store, uint64_t group, struct group_summary
     return damaged(store, at, "a count page");
 }
 
-static int provide_group(struct store *store, uint64_t group)
+int store_provide_group_locked(struct store *store, uint64_t group)
 {
     struct group_summary summary = space_group_on_disk(store->space, group);
     uint16_t counts[LAYOUT_GROUP_BLOCKS] = {0};
@@ -117,79 +117,9 @@ int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct 
         if (r != SPACE_NEED) {
             return r;
         }
-        if ((r = provide_group(store, group)) < 0) {
+        if ((r = store_provide_group_locked(store, group)) < 0) {
             return r;
         }
-    }
-}
-
-/* Space below for the whole group, its count slots and its supergroup's summaries: one call for 8
- * MiB, and the checkpoint finds room for the counts. */
-static int back_group(struct io *io, uint64_t group, uint64_t total_blocks)
-{
-    struct pblock start = layout_count_slot(group, 0);
-    uint64_t blocks = 2 + layout_group_size(group, total_blocks);
-    struct pblock summary = layout_summary_slot(group / LAYOUT_SUPERGROUP_GROUPS, 0);
-    int r = io->ops->allocate(io, IO_EXTENTS, pblock_offset(summary), 2 * BLOCK_SIZE);
-
-    return r < 0 ? r
-                 : io->ops->allocate(io, IO_EXTENTS, pblock_offset(start), blocks << BLOCK_SHIFT);
-}
-
-/* When there is too little for a group: the run, and the slots for its counts. */
-static int back_run(struct io *io, uint64_t group, struct pblock first, uint64_t count)
-{
-    int r = io->ops->allocate(io, IO_EXTENTS, pblock_offset(layout_count_slot(group, 0)),
-                              2 * BLOCK_SIZE);
-
-    return r < 0 ? r
-                 : io->ops->allocate(io, IO_EXTENTS, pblock_offset(first), count << BLOCK_SHIFT);
-}
-
-/* Has the taken run backed by space below. Read-only stores write nothing there. Lets the lock go.
- */
-static int back_places(struct store *store, struct pblock first, uint64_t count)
-{
-    uint64_t total = store->super.limit_blocks;
-    uint64_t group = 0;
-    unsigned index;
-
-    if (store->options.read_only || space_is_backed(store->space, first)) {
-        return 0;
-    }
-    layout_locate(first, total, &group, &index);
-    uint64_t discards = space_discards(store->space);
-    pthread_mutex_unlock(&store->lock);
-    int whole = back_group(store->io, group, total);
-    int r = whole == -ENOSPC ? back_run(store->io, group, first, count) : whole;
-    pthread_mutex_lock(&store->lock);
-    if (whole == 0 && discards == space_discards(store->space)) {
-        space_set_backed(store->space, first);
-    }
-    return r;
-}
-
-int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
-                             struct pblock *ret_first, uint64_t *ret_count)
-{
-    store->last_take = store->io->ops->now(store->io);
-    /* a run that cannot be backed is passed over: others are still backed from before */
-    for (unsigned tries = 0;; tries++) {
-        int r = store_take_locked(store, want, keep, ret_first, ret_count);
-
-        if (r < 0) {
-            return r;
-        }
-        r = back_places(store, *ret_first, *ret_count);
-        if (r == 0) {
-            return 0;
-        }
-        space_untake(store->space, *ret_first, *ret_count);
-        if (r != -ENOSPC || tries >= store->places_tries) {
-            return varve_fail(-r, "cannot get space for the extents from below: %s", strerror(-r));
-        }
-        store->no_space_below = true;
-        space_skip(store->space);
     }
 }
 
@@ -219,7 +149,7 @@ int store_provide_locked(struct store *store)
     case NEED_PAGE:
         return provide_page(store, need.ref, need.rank);
     case NEED_GROUP:
-        return provide_group(store, need.group);
+        return store_provide_group_locked(store, need.group);
     case NEED_PLACE:
         return provide_places(store);
     case NEED_COPY:

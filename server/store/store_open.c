@@ -20,6 +20,9 @@
 #define RESERVE_MIN  ((uint64_t)128)
 #define RESERVE_MAX  ((uint64_t)131072)
 
+/* Of the reserve, this many blocks are kept backed by space below. */
+#define BACKED_MAX ((uint64_t)512)
+
 /* --- memory through the seam ---- */
 
 static void *take(void *opaque, size_t length)
@@ -139,7 +142,7 @@ static void set_limits(struct store *store)
     /* dirty pages have two places until a checkpoint is done; the reserve has to bear that */
     store->dirty_max =
         max_u64(min_u64(store->options.dirty_bytes >> BLOCK_SHIFT, store->reserve / 6), 16);
-    store->places_tries = 64;
+    store->backed_min = min_u64(store->reserve, BACKED_MAX);
 }
 
 static int make_parts(struct store *store)

@@ -73,7 +73,8 @@ int store_discard_step_locked(struct store *store)
     /* when it is full below, what we give away may not come back */
     if (store->no_space_below ||
         store->io->ops->now(store->io) - store->last_take < DISCARD_QUIET ||
-        !space_take_discardable(store->space, DISCARD_BLOCKS_MIN, &first, &count)) {
+        !space_take_discardable(store->space, DISCARD_BLOCKS_MIN, store->backed_min, &first,
+                                &count)) {
         return 0;
     }
     pthread_mutex_unlock(&store->lock);

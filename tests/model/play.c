@@ -106,8 +106,11 @@ static void settle_failed(struct play *play)
         store_failed(play->store))
         return;
     sim_disk_heal(play->disk);
-    if (model_state_read(play->store, &play->chance, &found) != 0)
+    if (model_state_read(play->store, &play->chance, &found) != 0) {
+        if (sim_disk_is_dead(play->disk))
+            return; /* it was stopped meanwhile */
         play_failed(play, "reading after a failed write fails as well");
+    }
     if (refused && !model_state_is(&found, model_before(play->history), NULL, why, sizeof(why))) {
         if (!play->forgiving && play->strict)
             play_failed(play, "for want of space it failed, and did something: %s", why);
