@@ -162,6 +162,53 @@ static int take_places(struct store *store, const struct store_image *image, str
     }
 }
 
+/* Does the image alone refer to all of these? 1, 0 or -errno. Lets the lock go. */
+static int all_owned_alone(struct store *store, const struct store_image *image,
+                           struct lblock first, uint64_t count)
+{
+    while (count > 0) {
+        unsigned piece = (unsigned)min_u64(count, REFS_PER_PAGE - key_index(first.n, 0));
+        int r = owned_alone(store, image, first, piece);
+
+        if (r == -EAGAIN) {
+            r = store_provide_locked(store);
+            if (r < 0) {
+                return r;
+            }
+            continue;
+        }
+        if (r <= 0) {
+            return r;
+        }
+        first.n += piece;
+        count -= piece;
+    }
+    return 1;
+}
+
+/* Is there room for the whole request? A large one is done leaf by leaf, and must not fail for want
+ * of space half way. What others take meanwhile, it cannot know. Lets the lock go. */
+static int room_for_all(struct store *store, const struct store_image *image, struct lblock first,
+                        uint64_t count)
+{
+    const struct open_extent *open = store->extents.current[EXTENT_NORMAL];
+
+    if (image_outstanding(&image->record) >= count ||
+        (open != NULL && open->count - open->taken >= count)) {
+        return 0;
+    }
+    for (unsigned tries = 0; tries < 4; tries++) {
+        if (space_totals(store->space).free >= blocks_to_keep(store, EXTENT_NORMAL) + count) {
+            return 0;
+        }
+        if (!store_make_room_locked(store)) {
+            break;
+        }
+    }
+    int r = all_owned_alone(store, image, first, count);
+    return r > 0 ? 0 : r < 0 ? r : varve_fail(ENOSPC, "the store is full");
+}
+
 /* --- blocks ---- */
 
 static void copy_and_sum(const struct store *store, struct extent_block block, unsigned count,
@@ -293,6 +340,9 @@ int store_write(struct store *store, struct store_image *image, const void *buff
     }
     pthread_mutex_lock(&store->lock);
     int r = begin_change(store, image, &held, offset, length);
+    if (r == 0) {
+        r = room_for_all(store, image, lblock_at(range.start), range.end - range.start);
+    }
     store->counters.writes++;
     store->counters.write_bytes += length;
     pthread_mutex_unlock(&store->lock);
