@@ -37,8 +37,8 @@ END
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --customize-hook="copy-in $scratch/at-boot.service /etc/systemd/system" \
-        --customize-hook='systemctl --root="$1" enable at-boot.service' \
-        --customize-hook='systemctl --root="$1" mask getty.target serial-getty@ttyS0.service \
+        --customize-hook='chroot "$1" systemctl enable at-boot.service' \
+        --customize-hook='chroot "$1" systemctl mask getty.target serial-getty@ttyS0.service \
             apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
             e2scrub_reap.service systemd-timesyncd.service fstrim.timer' \
         --customize-hook='printf "/dev/vda1 / ext4 defaults 0 1\n" >"$1/etc/fstab"' \
