@@ -116,6 +116,7 @@ class Suite:
     def run_one(self, test):
         log = self.logs / (test.name.replace("/", "-") + ".log")
         scratch = tempfile.mkdtemp(prefix="vt.")
+        os.chmod(scratch, 0o755)  # some tests act as another user
         leftovers = Leftovers(scratch)
         # what killed servers leave in memory goes with the test, also where its store is gone first
         memory = tempfile.mkdtemp(prefix="vt.", dir="/dev/shm")
