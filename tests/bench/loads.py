@@ -60,7 +60,14 @@ def fill(server):
     _fio(server, "--rw=write", "--bs=1m", "--iodepth=4", "--end_fsync=1")
 
 
+def warm(server):
+    """Reads the whole volume once, so that it is in memory wherever a server keeps what it read."""
+    _fio(server, "--rw=read", "--bs=1m", "--iodepth=4")
+
+
 def measure(server, load, seconds):
+    if load.reads:
+        warm(server)
     before = server.cpu_seconds()
     words = [f"--rw={load.pattern}", f"--bs={load.block}", f"--iodepth={load.depth}"]
     if load.fsync:
