@@ -149,11 +149,11 @@ class NewerNbdkit(OnNbdkit, unittest.TestCase):
         super().setUpClass()
 
     def test_one_connection_has_several_workers(self):
-        before = self.threads()
+        without = self.threads()
         handle = self.store.connect("target")
-        self.assertComesTo(-(before + 8), lambda: -self.threads())
+        self.assertComesTo(-without - 8, lambda: -self.threads())
         handle.shutdown()
-        self.assertComesTo(before, self.threads)
+        self.assertComesTo(without, self.threads)
 
 
 if __name__ == "__main__":
