@@ -40,11 +40,12 @@ class Leftovers:
                 continue  # it has ended, or is another user's
 
     def end_processes(self):
-        for _ in range(20):  # what was told to end may need a moment
+        # what was told to end may need a moment; what is about to exec shows no environment
+        for _ in range(20):
             found = list(self.processes())
-            if not found:
-                return []
             time.sleep(0.1)
+            if not found and not list(self.processes()):
+                return []
         for pid, _ in found:
             try:
                 os.kill(pid, signal.SIGKILL)

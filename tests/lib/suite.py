@@ -89,7 +89,7 @@ class Suite:
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.running = {}  # Popen by test
         self.changed = threading.Condition()
-        self.stopping = False
+        self.stopping = None  # the signal that said so
 
     def run(self, tests, jobs):
         shutil.rmtree(self.logs, ignore_errors=True)
@@ -166,10 +166,10 @@ class Suite:
                 self.counts[verdict] += 1
                 print("\n".join(lines), flush=True)
 
-    def stop(self):
+    def stop(self, number):
         """Ends the tests that run; the workers clean up after them and start no others."""
         with self.changed:
-            self.stopping = True
+            self.stopping = signal.Signals(number)
             running = list(self.running.values())
         for process in running:
             signal_session(process, signal.SIGTERM)
@@ -210,10 +210,10 @@ def main():
 
     suite = Suite(args.build)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: suite.stop())
+        signal.signal(number, lambda number, _: suite.stop(number))
     good = suite.run(tests, args.jobs)
     if suite.stopping:
-        print("tests/run: interrupted", file=sys.stderr)
+        print(f"tests/run: interrupted by {suite.stopping.name}", file=sys.stderr)
         return 130
     print(", ".join(f"{count} {verdict}" for verdict, count in suite.counts.items()))
     return 0 if good else 1

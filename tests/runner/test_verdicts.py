@@ -21,7 +21,7 @@ SCRIPTS = {
     "bad/test_signal.sh": "kill -SEGV $$",
     "bad/test_hangs.sh": "# timeout: 1\nsleep 1000",
     "bad/test_file.sh": "touch $TMPDIR/forgotten",
-    "bad/test_process.sh": "setsid sleep 1001 & exit 0",
+    "bad/test_process.sh": "setsid sleep 1001 & sleep 0.5",
 }
 EXPECTED = """
 ok good/plain
