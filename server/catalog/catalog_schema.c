@@ -2,10 +2,9 @@
  * The schema, as the list of steps that led to it. A step that was ever released is never edited:
  * a change is a further step. The file's user_version counts the steps it has taken.
  *
- * What comes with datasets and snapshots (team, dataset, version, tag, metadata, hold, snapshot)
- * has its own tables, which refer to `volume.id` where they must survive a rename, and adds its
- * images to the view `named_image`: the one answer to "does any row name this image". The store
- * never uses an image's number again, and so no table but the view needs to know of all kinds.
+ * The view `named_image` is the one answer to "does any row name this image"; a step that adds a
+ * kind of image adds it there. The store never uses an image's number again, and so no table but
+ * the view needs to know of all kinds.
  */
 #include <errno.h>
 #include <varve/error.h>
@@ -36,6 +35,109 @@ static const char *const steps[] = {
     "  what TEXT NOT NULL"
     ") STRICT;"
     "CREATE INDEX history_of_object ON history (kind, object, number);",
+
+    /* 2: snapshots, datasets. A snapshot keeps its volume's name in a column of its own, since it
+       outlives the volume; `head` is the image that it was taken of. A version's id and sequence
+       number are never used again: `last_sequence` and `retired` see to that. */
+    "CREATE TABLE property (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE snapshot ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  volume TEXT NOT NULL CHECK (length(volume) BETWEEN 1 AND 63"
+    "       AND volume NOT GLOB '*[^a-z0-9._-]*' AND volume GLOB '[a-z0-9]*'),"
+    "  name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 63"
+    "       AND name NOT GLOB '*[^a-z0-9._-]*' AND name GLOB '[a-z0-9]*'),"
+    "  head INTEGER NOT NULL CHECK (head > 0),"
+    "  image INTEGER NOT NULL UNIQUE CHECK (image > 0),"
+    "  created INTEGER NOT NULL,"
+    "  who TEXT NOT NULL,"
+    "  message TEXT NOT NULL,"
+    "  schedule INTEGER NOT NULL," /* seconds of the schedule that took it; 0: a person */
+    "  UNIQUE (volume, name)"
+    ") STRICT;"
+    "CREATE TABLE schedule ("
+    "  volume TEXT NOT NULL,"
+    "  every INTEGER NOT NULL CHECK (every > 0)," /* seconds */
+    "  keep INTEGER NOT NULL CHECK (keep > 0),"
+    "  last INTEGER NOT NULL," /* when it last ran, seconds since 1970 */
+    "  PRIMARY KEY (volume, every)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE dataset ("
+    "  id TEXT PRIMARY KEY CHECK (length(id) = 15 AND id GLOB 'ds*'"
+    "       AND id NOT GLOB '*[^a-z0-9]*'),"
+    "  team TEXT NOT NULL CHECK (length(team) <= 63 AND team NOT GLOB '*[^a-z0-9._-]*'),"
+    "  name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 63"
+    "       AND name NOT GLOB '*[^a-z0-9._-]*' AND name GLOB '[a-z0-9]*'),"
+    "  description TEXT NOT NULL,"
+    "  size INTEGER NOT NULL CHECK (size >= 0)," /* bytes of an empty new version; 0: not said */
+    "  created INTEGER NOT NULL,"
+    "  who TEXT NOT NULL,"
+    "  last_sequence INTEGER NOT NULL,"
+    "  UNIQUE (team, name)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE version ("
+    "  dataset TEXT NOT NULL REFERENCES dataset (id),"
+    "  id TEXT NOT NULL CHECK (length(id) = 7 AND id GLOB '[0-9]*'"
+    "       AND id NOT GLOB '*[^a-z0-9]*'),"
+    "  image INTEGER NOT NULL UNIQUE CHECK (image > 0),"
+    "  created INTEGER NOT NULL,"
+    "  who TEXT NOT NULL,"
+    "  message TEXT NOT NULL,"
+    "  parent TEXT NOT NULL," /* the ref that it was cloned from, in full; '' for none */
+    "  sequence INTEGER CHECK (sequence > 0)," /* NULL: not committed; so are all below */
+    "  committed INTEGER,"
+    "  committer TEXT,"
+    "  digest TEXT CHECK (length(digest) = 64),"
+    "  class TEXT,"                    /* clean, dirty, unknown, raw: as found at the commit */
+    "  tree_image INTEGER UNIQUE,"     /* digests of its parts; see server/digest/DIGEST.md */
+    "  manifest_image INTEGER UNIQUE," /* list of its files */
+    "  files INTEGER,"                 /* how many the manifest lists */
+    "  CHECK ((sequence IS NULL) = (digest IS NULL)),"
+    "  UNIQUE (dataset, sequence),"
+    "  PRIMARY KEY (dataset, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE retired (dataset TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (dataset, id))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE tag ("
+    "  dataset TEXT NOT NULL,"
+    "  name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 128"
+    "       AND name NOT GLOB '*[^A-Za-z0-9._-]*' AND name GLOB '[A-Za-z0-9]*'),"
+    "  version TEXT NOT NULL,"
+    "  time INTEGER NOT NULL,"
+    "  who TEXT NOT NULL,"
+    "  PRIMARY KEY (dataset, name),"
+    "  FOREIGN KEY (dataset, version) REFERENCES version (dataset, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE tag_event (" /* version '': deleted */
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  dataset TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  version TEXT NOT NULL,"
+    "  before TEXT NOT NULL," /* '': there was none */
+    "  time INTEGER NOT NULL,"
+    "  who TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX tag_event_of_dataset ON tag_event (dataset, name, number);"
+    "CREATE TABLE metadata (" /* version '': the dataset's own */
+    "  dataset TEXT NOT NULL REFERENCES dataset (id),"
+    "  version TEXT NOT NULL,"
+    "  key TEXT NOT NULL CHECK (length(key) BETWEEN 1 AND 128),"
+    "  value TEXT NOT NULL,"
+    "  PRIMARY KEY (dataset, version, key)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE hold (" /* the image of a volume, snapshot or version */
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  image INTEGER NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  created INTEGER NOT NULL,"
+    "  who TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX hold_of_image ON hold (image);"
+    "DROP VIEW named_image;"
+    "CREATE VIEW named_image (image) AS SELECT image FROM volume"
+    "  UNION ALL SELECT image FROM snapshot"
+    "  UNION ALL SELECT image FROM version"
+    "  UNION ALL SELECT tree_image FROM version WHERE tree_image IS NOT NULL"
+    "  UNION ALL SELECT manifest_image FROM version WHERE manifest_image IS NOT NULL;",
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };

@@ -68,8 +68,10 @@ bool store_failed(struct store *store);
 enum { STORE_LABEL_MAX = 95 };
 
 enum store_image_flags {
-    STORE_IMAGE_FROZEN = 1,   /* never changes again */
-    STORE_IMAGE_RESERVED = 2, /* its size is set aside */
+    STORE_IMAGE_FROZEN = 1,     /* never changes again */
+    STORE_IMAGE_RESERVED = 2,   /* its size is set aside */
+    STORE_IMAGE_INCOMPLETE = 4, /* a write to it was refused for want of space or failed since the
+                                   flag was last cleared: somebody's data may be missing */
 };
 
 struct store_image_info {
@@ -140,6 +142,43 @@ struct store_extent {
  */
 int store_extents(struct store *store, struct store_image *image, uint64_t length, uint64_t offset,
                   struct store_extent *ret_extents, unsigned max);
+
+/* --- comparing images ---------------------------------------------------------------------------
+ *
+ * Two images share a block only at the same offset: sharing comes from clones alone. So a walk of
+ * both trees side by side, which passes over equal refs, finds every difference, at a cost that
+ * depends on the differences and not on the sizes. "Same" is the same block, not the same bytes.
+ */
+
+enum store_comparison {
+    STORE_SAME,      /* both refer to the same block, or both are holes */
+    STORE_DIFF_DATA, /* they differ, and the second one has data */
+    STORE_DIFF_HOLE, /* they differ, and the second one has a hole, or ends before */
+};
+struct store_difference {
+    uint64_t offset, length; /* bytes, whole blocks except at the end of the range asked for */
+    enum store_comparison what;
+};
+/* Compares a range, which may reach past the end of either image (nothing is there: a hole).
+ * Returns how many (1 to max), covering the range from its start without a gap, neighbours with
+ * different `what`; -errno on failure. It is a picture of one moment only when both images are
+ * frozen. */
+int store_compare(struct store *store, struct store_image *from, struct store_image *to,
+                  uint64_t length, uint64_t offset, struct store_difference *ret_differences,
+                  unsigned max);
+
+/* What deleting images brings back. All bytes are multiples of 4096. */
+struct store_usage {
+    uint64_t mapped;   /* sum over the images of the bytes they map: blocks shared between two of
+                          them count twice */
+    uint64_t data;     /* data that nothing but these images refers to: comes back */
+    uint64_t metadata; /* map pages that nothing but these images refers to: come back too */
+};
+/* Of `count` images taken together, each named once. Costs what they do not share with others. */
+int store_images_usage(struct store *store, const uint64_t *images, size_t count,
+                       struct store_usage *ret_usage);
+/* Bytes of data that both images refer to. */
+int store_images_shared(struct store *store, uint64_t a, uint64_t b, uint64_t *ret_bytes);
 
 /* --- background ------------------------------------------------------------------------------ */
 

@@ -8,22 +8,21 @@
 #include "volume/volume_name.h"
 #include "volume/volume_ref.h"
 
-static int sit_down(struct varve *varve, const char *name, const char *client,
-                    struct seat *ret_seat)
+static int sit_down(struct varve *varve, const char *ref, const char *client,
+                    struct resolved *ret_resolved, struct seat *ret_seat)
 {
-    struct catalog_volume row;
     struct catalog *catalog;
     int r = names_enter(varve, &catalog);
 
     if (r != 0)
         return r;
-    r = catalog_volume_find(catalog, name, &row);
+    r = volume_ref_resolve_locked(varve, catalog, ref, ret_resolved);
     if (r == 0) {
-        r = seat_take(varve->attachments, row.image, name, row.shared, client, ret_seat);
+        r = seat_take(varve->attachments, ret_resolved->image, ret_resolved->ref,
+                      ret_resolved->shared, client, ret_seat);
         if (r == -ENOENT)
-            r = varve_fail(EIO,
-                           "volume '%s' is damaged: the store does not have its image %" PRIu64,
-                           name, row.image);
+            r = varve_fail(EIO, "'%s' is damaged: the store does not have its image %" PRIu64,
+                           ret_resolved->ref, ret_resolved->image);
     }
     names_leave(varve);
     return r;
@@ -32,16 +31,13 @@ static int sit_down(struct varve *varve, const char *name, const char *client,
 int varve_export_open(struct varve *varve, const char *ref, const char *client, bool read_only,
                       struct varve_export **ret_export)
 {
-    struct volume_ref parsed;
-    struct varve_export *export;
-    int r = volume_ref_parse(ref, &parsed);
+    struct resolved resolved;
+    struct varve_export *export = calloc(1, sizeof *export);
+    int r;
 
-    if (r != 0)
-        return r;
-    export = calloc(1, sizeof *export);
     if (export == NULL)
-        return varve_fail(ENOMEM, "no memory to open volume '%s'", parsed.volume);
-    r = sit_down(varve, parsed.volume, client, &export->seat);
+        return varve_fail(ENOMEM, "no memory to open '%s'", show_text(ref).text);
+    r = sit_down(varve, ref, client, &resolved, &export->seat);
     if (r != 0) {
         free(export);
         return r;
@@ -50,7 +46,7 @@ int varve_export_open(struct varve *varve, const char *ref, const char *client, 
     export->store = varve->store;
     export->read_only = read_only || varve->read_only;
     export->size = store_image_size(varve->store, export->seat.image);
-    snprintf(export->description, sizeof export->description, "volume %s, %s", parsed.volume,
+    snprintf(export->description, sizeof export->description, "volume %s, %s", resolved.ref,
              show_size(export->size).text);
     *ret_export = export;
     return 0;

@@ -6,7 +6,7 @@
 
 #include "volume/served_store.h"
 
-enum { DESCRIPTION_MAX = 192 };
+enum { DESCRIPTION_MAX = 384 };
 
 struct varve_export {
     struct varve *varve;

@@ -12,8 +12,8 @@ struct attachment {
     uint64_t number; /* of the image */
     struct store_image *image;
     struct seat *seats;
-    unsigned pins; /* calls that wait and look at it again afterwards */
-    char name[VARVE_NAME_MAX + 1];
+    unsigned pins;               /* calls that wait and look at it again afterwards */
+    char name[VARVE_HOLDER_MAX]; /* ref, for messages */
     bool shared;
     char *writer;           /* the client that holds the lease, or NULL */
     _Atomic uint64_t epoch; /* from 1; see lease.h */

@@ -17,7 +17,8 @@ bool name_is_valid(const char *name, size_t length)
     if (length == 0 || length > VARVE_NAME_MAX || memchr(first, name[0], sizeof first - 1) == NULL)
         return false;
     for (size_t i = 1; i < length; i++)
-        if (memchr(rest, name[i], sizeof rest - 1) == NULL)
+        if (memchr(rest, name[i], sizeof rest - 1) == NULL ||
+            (name[i] == '.' && name[i - 1] == '.'))
             return false;
     return true;
 }
@@ -28,7 +29,7 @@ int name_check(const char *name)
         return 0;
     return varve_fail(EINVAL,
                       "'%s' is not a name: take 1 to %d of a-z, 0-9, '.', '_' and '-', with a "
-                      "letter or digit first",
+                      "letter or digit first and no two dots in a row",
                       show_text(name).text, VARVE_NAME_MAX);
 }
 

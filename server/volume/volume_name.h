@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* [a-z0-9][a-z0-9._-]{0,62} */
+/* [a-z0-9][a-z0-9._-]{0,62}, without two dots in a row: these stand between two refs. */
 bool name_is_valid(const char *name, size_t length);
 
 /* 0, or -EINVAL with a line that says what a name is. */

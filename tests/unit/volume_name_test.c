@@ -70,23 +70,42 @@ static void refs(void)
         int error;
         const char *part;
     } bad[] = {
-        {"", -EINVAL, "no volume was named"},
-        {"vol@snap", -ENOTSUP, "'vol@snap' has the form of a snapshot"},
-        {"ds:latest", -ENOTSUP, "a dataset's version"},
-        {"team/ds:tag", -ENOTSUP, "a dataset's version"},
-        {"ds:a..ds:b", -ENOTSUP, "a difference"},
-        {"/etc/passwd", -ENOTSUP, "a dataset's version"},
-        {"Vol", -EINVAL, "'Vol' is not a name"},
-        {"a\nb", -EINVAL, "'a\\x0ab' is not a name"},
+        {"", -EINVAL, "nothing was named"},        {"ds:a..ds:b", -EINVAL, "is a difference"},
+        {"/etc/passwd", -EINVAL, "names nothing"}, {"a/b/c", -EINVAL, "names nothing"},
+        {"Vol", -EINVAL, "'Vol' names nothing"},   {"vol@", -EINVAL, "names nothing"},
+        {"vol@a@b", -EINVAL, "names nothing"},     {"@snap", -EINVAL, "names nothing"},
+        {"ds:", -EINVAL, "names no version"},      {"ds:~", -EINVAL, "names no version"},
+        {"ds:a:b", -EINVAL, "names no version"},   {"ds:a b", -EINVAL, "names no version"},
+        {":latest", -EINVAL, "names nothing"},     {"a\nb", -EINVAL, "'a\\x0ab' names nothing"},
+    };
+    static const struct {
+        const char *text;
+        struct volume_ref ref;
+    } good[] = {
+        {"demo", {NAMED_VOLUME, "", "demo", ""}},
+        {"vol@s1", {NAMED_SNAPSHOT, "", "vol", "s1"}},
+        {"ds:latest", {NAMED_VERSION, "", "ds", "latest"}},
+        {"ds:~3", {NAMED_VERSION, "", "ds", "~3"}},
+        {"team/ds:V1.0_x", {NAMED_VERSION, "team", "ds", "V1.0_x"}},
+        {"team/ds", {NAMED_VERSION, "team", "ds", ""}},
     };
     struct volume_ref ref;
+    char from[REF_TEXT_MAX + 1], to[REF_TEXT_MAX + 1];
 
-    CHECK_EQ(volume_ref_parse("demo", &ref), 0);
-    CHECK(strcmp(ref.volume, "demo") == 0);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        CHECK_EQ(volume_ref_parse(good[i].text, &ref), 0);
+        CHECK_EQ(ref.kind, good[i].ref.kind);
+        CHECK(strcmp(ref.team, good[i].ref.team) == 0);
+        CHECK(strcmp(ref.name, good[i].ref.name) == 0);
+        CHECK(strcmp(ref.which, good[i].ref.which) == 0);
+    }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CHECK_EQ(volume_ref_parse(bad[i].text, &ref), bad[i].error);
         CHECK_HAS(varve_error(), bad[i].part);
     }
+    CHECK(volume_ref_split("ds:a..t/ds:b", from, to));
+    CHECK(strcmp(from, "ds:a") == 0 && strcmp(to, "t/ds:b") == 0);
+    CHECK(!volume_ref_split("ds:a.b", from, to));
 }
 
 static void labels(void)
