@@ -21,8 +21,8 @@ static int sit_down(struct varve *varve, const char *ref, const char *client,
         r = seat_take(varve->attachments, ret_resolved->image, ret_resolved->ref,
                       ret_resolved->shared, client, ret_seat);
         if (r == -ENOENT)
-            r = varve_fail(EIO, "'%s' is damaged: the store does not have its image %" PRIu64,
-                           ret_resolved->ref, ret_resolved->image);
+            r = varve_fail(EIO, "%s '%s' is damaged: the store does not have its image %" PRIu64,
+                           named_name(ret_resolved->kind), ret_resolved->ref, ret_resolved->image);
     }
     names_leave(varve);
     return r;

@@ -8,6 +8,14 @@
 
 static const char dots[] = "..";
 
+const char *named_name(enum named kind)
+{
+    static const char *const names[] = {
+        [NAMED_VOLUME] = "volume", [NAMED_SNAPSHOT] = "snapshot", [NAMED_VERSION] = "version"};
+
+    return names[kind];
+}
+
 /* Copies `length` bytes that fit: names are checked before, what stands behind a colon is cut by
  * nobody. */
 static int copy(char *to, size_t size, const char *from, size_t length, const char *text)

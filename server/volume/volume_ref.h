@@ -23,6 +23,9 @@ struct varve;
 
 enum named { NAMED_VOLUME, NAMED_SNAPSHOT, NAMED_VERSION };
 
+/* "volume", "snapshot", "version". */
+const char *named_name(enum named kind);
+
 enum { TAG_NAME_MAX = 128, REF_TEXT_MAX = 2 * VARVE_NAME_MAX + TAG_NAME_MAX + 2 };
 
 struct volume_ref {
