@@ -68,11 +68,13 @@ struct io_ops {
     int (*discard)(struct io *io, enum io_file file, uint64_t offset, uint64_t length);
 
     /* Memory that outlives the process, though not a power cut (a mapped file on tmpfs): where the
-     * store keeps what it has answered and not yet written. Finds what a dead process left:
-     * *ret_found is then 1 and the contents are as it left them; else all zero. One region for each
-     * store. */
-    int (*stage_map)(struct io *io, size_t length, void **ret_memory, int *ret_found);
-    /* Removes it, after a clean stop. The mapping stays valid until io is closed. */
+     * store keeps what it has answered and not yet written. Finds what a dead process left,
+     * whatever its length: *ret_found is that length and the contents are as it left them. Else
+     * *ret_found is 0 and there are `length` bytes, all zero. One region for each store; mapped
+     * once, or again after stage_remove, which ends the first mapping. */
+    int (*stage_map)(struct io *io, size_t length, void **ret_memory, size_t *ret_found);
+    /* Removes it, after a clean stop or when it is of no use. The mapping stays valid until io is
+     * closed or stage_map is called again. */
     void (*stage_remove)(struct io *io);
 
     /* Zero-filled memory aligned to 4096, or NULL. */

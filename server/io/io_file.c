@@ -56,7 +56,7 @@ static int perform(struct io *io, struct io_request *requests, size_t count)
     return 0;
 }
 
-static int map_stage(struct io *io, size_t length, void **ret_memory, int *ret_found)
+static int map_stage(struct io *io, size_t length, void **ret_memory, size_t *ret_found)
 {
     struct io_files *files = io_files(io);
 

@@ -85,12 +85,25 @@ static void find_places(struct place *places, int store, const char *key)
     snprintf(places[IN_STORE].name, sizeof(places[IN_STORE].name), "%s", in_store);
 }
 
-/* 1 and a descriptor when the place has the file, 0 when it has none or one of another store, size
- * or boot, which is then removed. */
-static int look_for(const struct place *place, const struct trailer *wanted, bool read_only,
-                    int *ret_descriptor)
+/* Is the last page of the file the trailer of this store and boot, and its length the file's? A
+ * server with other defaults leaves another length. */
+static bool is_ours(int descriptor, off_t size, const struct trailer *wanted)
 {
     struct trailer trailer;
+    off_t at = size - TRAILER;
+
+    if (at <= 0 || pread(descriptor, &trailer, sizeof(trailer), at) != sizeof(trailer) ||
+        trailer.length != (uint64_t)at)
+        return false;
+    trailer.length = wanted->length;
+    return memcmp(&trailer, wanted, sizeof(trailer)) == 0;
+}
+
+/* 1, a descriptor and the memory's length when the place has the file, 0 when it has none or one of
+ * another store or boot, which is then removed. */
+static int look_for(const struct place *place, const struct trailer *wanted, bool read_only,
+                    int *ret_descriptor, size_t *ret_length)
+{
     struct stat file;
     int descriptor = openat(place->dir, place->name,
                             (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -107,9 +120,8 @@ static int look_for(const struct place *place, const struct trailer *wanted, boo
             "look at it and remove it",
             place->name, (long)geteuid());
     }
-    if (file.st_size == (off_t)(wanted->length + TRAILER) &&
-        pread(descriptor, &trailer, sizeof(trailer), (off_t)wanted->length) == sizeof(trailer) &&
-        memcmp(&trailer, wanted, sizeof(trailer)) == 0) {
+    if (is_ours(descriptor, file.st_size, wanted)) {
+        *ret_length = (size_t)(file.st_size - TRAILER);
         *ret_descriptor = descriptor;
         return 1;
     }
@@ -156,16 +168,16 @@ static int make(const struct place *place, const struct trailer *trailer, int *r
     return rc;
 }
 
-/* Sets the place and its descriptor; 1 when found, 0 when made. */
+/* Sets the place and its descriptor; 1 and the length when found, 0 when made. */
 static int find_or_make(const struct place *places, const struct trailer *trailer, bool read_only,
-                        const struct place **ret_place, int *ret_descriptor)
+                        const struct place **ret_place, int *ret_descriptor, size_t *ret_length)
 {
     const char *wish = getenv("VARVE_STAGE_DIR");
     bool wished = wish != NULL && wish[0] != '\0';
     int rc = -ENOENT;
 
     for (const struct place *place = places; place < places + PLACES; place++) {
-        rc = place->dir < 0 ? 0 : look_for(place, trailer, read_only, ret_descriptor);
+        rc = place->dir < 0 ? 0 : look_for(place, trailer, read_only, ret_descriptor, ret_length);
         *ret_place = place;
         if (rc != 0)
             return rc;
@@ -208,19 +220,20 @@ static int map(struct stage_file *stage, int descriptor, bool read_only, size_t 
 }
 
 int stage_file_open(struct stage_file *stage, int store, const char *path, int journal,
-                    bool read_only, size_t length, void **ret_memory, int *ret_found)
+                    bool read_only, size_t length, void **ret_memory, size_t *ret_found)
 {
     struct place places[PLACES];
     const struct place *place = NULL;
     struct trailer trailer;
     int descriptor = -1, found, rc;
 
-    assert(stage->memory == NULL && length > 0);
+    assert((stage->memory == NULL || stage->dir < 0) && length > 0);
+    stage_file_close(stage);
     rc = make_trailer(journal, length, &trailer);
     if (rc < 0)
         return rc;
     find_places(places, store, trailer.key);
-    found = rc = find_or_make(places, &trailer, read_only, &place, &descriptor);
+    found = rc = find_or_make(places, &trailer, read_only, &place, &descriptor, &length);
     if (rc >= 0)
         rc = map(stage, descriptor, read_only, length);
     if (rc == 0) {
@@ -229,7 +242,7 @@ int stage_file_open(struct stage_file *stage, int store, const char *path, int j
             snprintf(stage->name, sizeof(stage->name), "%s", place->name);
         }
         *ret_memory = stage->memory;
-        *ret_found = found;
+        *ret_found = found != 0 ? length : 0;
     } else if (found == 0 && descriptor >= 0) {
         unlinkat(place->dir, place->name, 0);
     }

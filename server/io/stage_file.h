@@ -30,7 +30,7 @@ void stage_file_init(struct stage_file *stage);
  * `journal` its open journal. With `read_only` nothing is made and what is found is mapped
  * privately. */
 int stage_file_open(struct stage_file *stage, int store, const char *path, int journal,
-                    bool read_only, size_t length, void **ret_memory, int *ret_found);
+                    bool read_only, size_t length, void **ret_memory, size_t *ret_found);
 
 /* Removes the file; the memory stays. Does nothing without a file. */
 void stage_file_unlink(struct stage_file *stage);

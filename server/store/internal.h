@@ -101,7 +101,7 @@ struct store {
     struct overlay overlay; /* read-only: blocks that recovery knows better than the device */
 
     struct stage stage;
-    bool stage_found;
+    bool stage_is_ours;         /* a dead server of this session left it */
     bool doubt;                 /* recovery: after a failed sync no cache is believed */
     uint64_t replayed;          /* recovery: records before this LSN are in */
     struct log_marks recovered; /* recovery: of an empty log */

@@ -1,8 +1,10 @@
 #include "store/stage.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <varve/error.h>
 
 /* Native byte order: it never leaves the machine. */
 struct stage_header {
@@ -67,13 +69,34 @@ void stage_begin(const struct stage *stage, const struct superblock *super)
     atomic_store(&header->magic, MAGIC);
 }
 
-bool stage_is_of(const struct stage *stage, const struct superblock *super)
+static bool is_possible(const struct stage_geometry *geometry, uint64_t bytes)
+{
+    return geometry->extents > 0 && geometry->extents <= STAGE_EXTENTS_MAX &&
+           geometry->extent_blocks > 0 && geometry->extent_blocks <= STAGE_EXTENT_BLOCKS_MAX &&
+           geometry->log_bytes >= LOG_BYTES_MIN && geometry->log_bytes % BLOCK_SIZE == 0 &&
+           geometry->log_bytes < bytes && stage_bytes(geometry) == bytes;
+}
+
+int stage_adopt(struct stage *stage, uint64_t found, const struct superblock *super, bool *ret_ours)
 {
     const struct stage_header *header = header_of(stage);
+    uint64_t magic = found >= BLOCK_SIZE ? atomic_load(&header->magic) : 0;
 
-    return atomic_load(&header->magic) == MAGIC && header->session == super->session &&
-           memcmp(header->identity, super->identity, sizeof header->identity) == 0 &&
-           memcmp(&header->geometry, &stage->geometry, sizeof header->geometry) == 0;
+    *ret_ours = false;
+    if (magic == 0 || header->session != super->session ||
+        memcmp(header->identity, super->identity, sizeof header->identity) != 0) {
+        return 0;
+    }
+    if (magic != MAGIC || !is_possible(&header->geometry, found)) {
+        return varve_fail(ENOTSUP,
+                          "the last server of this store died, and what it had answered lies in "
+                          "memory in a form that this version of varve does not know (%#llx); "
+                          "start and stop the version that died",
+                          (unsigned long long)magic);
+    }
+    stage->geometry = header->geometry;
+    *ret_ours = true;
+    return 0;
 }
 
 void stage_doubt(const struct stage *stage)

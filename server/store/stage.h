@@ -39,11 +39,14 @@ struct stage_extent *stage_extent(const struct stage *stage, uint64_t extent);
 uint8_t *stage_log(const struct stage *stage);
 uint8_t *stage_buffer(const struct stage *stage, uint64_t extent);
 
+/* Takes over the geometry of what a dead server left in `found` bytes. *ret_ours says whether it
+ * counts: that it is of this store and session. -ENOTSUP when another version of varve left it, in
+ * which there may be answered writes that this one cannot read. */
+int stage_adopt(struct stage *stage, uint64_t found, const struct superblock *super,
+                bool *ret_ours);
+
 /* Marks it as this store's and session's; from here on it counts. All extents are not in use. */
 void stage_begin(const struct stage *stage, const struct superblock *super);
-
-/* Is it what a server of this store and session left? */
-bool stage_is_of(const struct stage *stage, const struct superblock *super);
 
 /* A sync failed: what was written and is not here may be lost, although the page cache still shows
  * it. The next open believes only what it has verified. */

@@ -176,26 +176,34 @@ static int make_parts(struct store *store)
     return 0;
 }
 
+/* What a dead server left keeps its sizes for this session; a clean stop removes it, and the next
+ * one is made with ours. */
 static int map_stage(struct store *store)
 {
     uint64_t log = min_u64(max_u64((store->super.journal_blocks << BLOCK_SHIFT) / 8, LOG_BYTES_MIN),
                            LOG_BYTES_MAX);
     void *memory;
-    int found = 0;
+    size_t found = 0;
 
     store->stage.geometry = (struct stage_geometry){
         .extents = store->options.extent_slots,
         .extent_blocks = store->options.extent_blocks,
         .log_bytes = log / BLOCK_SIZE * BLOCK_SIZE,
     };
-    int r =
-        store->io->ops->stage_map(store->io, stage_bytes(&store->stage.geometry), &memory, &found);
+    size_t wanted = (size_t)stage_bytes(&store->stage.geometry);
+    int r = store->io->ops->stage_map(store->io, wanted, &memory, &found);
     if (r < 0) {
         return r;
     }
     store->stage.memory = memory;
-    store->stage_found = found != 0;
-    return 0;
+    r = stage_adopt(&store->stage, found, &store->super, &store->stage_is_ours);
+    if (r < 0 || store->stage_is_ours || found == 0 || found == wanted) {
+        return r;
+    }
+    store->io->ops->stage_remove(store->io);
+    r = store->io->ops->stage_map(store->io, wanted, &memory, &found);
+    store->stage.memory = r < 0 ? NULL : memory;
+    return r;
 }
 
 /* What recovery found becomes a checkpoint of a new session: from there on neither the journal nor

@@ -255,7 +255,7 @@ static int replay(struct store *store, uint64_t end, const struct left *left)
 
 int store_recover(struct store *store)
 {
-    bool from_stage = store->stage_found && stage_is_of(&store->stage, &store->super);
+    bool from_stage = store->stage_is_ours;
     struct left left = {0};
     uint64_t end;
     int r = 0;

@@ -77,6 +77,11 @@ static void open_again(struct play *play, enum model_stop *stop, bool cut_again)
 {
     for (unsigned tries = 0;; tries++) {
         bool cut = cut_again && tries < 4 && chance_hit(&play->chance, 1, 2), kill = false;
+
+        /* A stage that was left has the sizes of a server before. */
+        if (chance_hit(&play->chance, 1, 4))
+            play->options.extent_slots ^= 1;
+
         uint64_t at = sim_disk_events(play->disk) + 1 + chance_below(&play->chance, 60);
         enum sim_outcome outcome = (enum sim_outcome)chance_below(&play->chance, 3);
         int rc;

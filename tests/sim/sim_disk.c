@@ -110,23 +110,27 @@ static int discard(struct io *io, enum io_file which, uint64_t offset, uint64_t 
     return rc == 0 ? 0 : varve_fail(-rc, "simulated discard fails: %s", strerrordesc_np(-rc));
 }
 
-static int stage_map(struct io *io, size_t length, void **ret_memory, int *ret_found)
+static int stage_map(struct io *io, size_t length, void **ret_memory, size_t *ret_found)
 {
     struct sim_disk *disk = sim_disk_of(io);
     struct sim_page *page;
 
     assert(length > 0 && length % SIM_PAGE == 0);
     pthread_mutex_lock(&disk->mutex);
-    assert(disk->stage == NULL); /* once in a life */
+    assert(disk->stage == NULL || !disk->stage_named); /* once in a life, or removed */
+    if (disk->stage != NULL)
+        sim_zeroed_free(disk->stage, disk->stage_length);
+    disk->stage = NULL;
     if (disk->dead) {
         pthread_mutex_unlock(&disk->mutex);
         return varve_fail(EIO, "simulated stage memory is not to be had: the disk is off");
     }
+    *ret_found = disk->kept.there ? disk->kept.length : 0;
+    length = *ret_found != 0 ? *ret_found : length;
     disk->stage = sim_zeroed(length);
     disk->stage_length = length;
     disk->stage_named = true;
-    *ret_found = disk->kept.there && disk->kept.length == length;
-    for (uint64_t i = 0; *ret_found && i < length / SIM_PAGE; i++) {
+    for (uint64_t i = 0; *ret_found != 0 && i < length / SIM_PAGE; i++) {
         page = page_tree_get(&disk->kept.pages, i);
         if (page != NULL)
             memcpy(disk->stage + i * SIM_PAGE, page->bytes, SIM_PAGE);

@@ -118,7 +118,7 @@ static void killed_process(void)
     struct io *io = sim_disk_io(disk);
     unsigned char *stage;
     void *mapped;
-    int found;
+    size_t found;
 
     CHECK_EQ(io->ops->stage_map(io, 2 * BLOCK, &mapped, &found), 0);
     stage = mapped;
@@ -132,12 +132,12 @@ static void killed_process(void)
     CHECK_EQ(get(disk, IO_EXTENTS, 1), 1);
     CHECK_EQ(io->ops->stage_map(io, 2 * BLOCK, &mapped, &found), 0);
     stage = mapped;
-    CHECK_EQ(found, 1);
+    CHECK_EQ(found, 2 * BLOCK);
     CHECK_EQ(stage[BLOCK], 9);
     CHECK_EQ(stage[0], 0);
     sim_disk_reboot(disk); /* ended by itself: the same */
     CHECK_EQ(io->ops->stage_map(io, 2 * BLOCK, &mapped, &found), 0);
-    CHECK_EQ(found, 1);
+    CHECK_EQ(found, 2 * BLOCK);
     sim_disk_kill(disk, SIM_ALL);
     sim_disk_reboot(disk);
     cut(disk, SIM_NONE); /* what the process wrote was pending still, and the memory is gone */
