@@ -6,8 +6,8 @@
 #include <varve/error.h>
 #include <varve/server.h>
 
+#include "volume/image_label.h"
 #include "volume/served_store.h"
-#include "volume/volume_label.h"
 
 struct check {
     varve_check_report report;
@@ -57,14 +57,15 @@ static int check_images_locked(struct varve *varve, struct catalog *catalog, str
     int r;
 
     while ((r = store_image_next(varve->store, info.image, &info)) == 0) {
-        struct volume_label label;
+        struct image_label label;
+        enum label_state state;
         bool named = false;
 
         r = catalog_image_is_named(catalog, info.image, &named);
         if (r != 0)
             return r;
         /* One that is new or deleted is the trace of a crash, which the next opening removes. */
-        if (!named && (!volume_label_parse(info.label, &label) || label.state == LABEL_LIVE))
+        if (!named && (!image_label_parse(info.label, &state, &label) || state == LABEL_LIVE))
             say(check, "image %" PRIu64 " (\"%s\") is in the store and has no name", info.image,
                 info.label);
     }

@@ -1,7 +1,7 @@
 /*
  * Store and catalog are changed one after the other, and a crash may fall between. Which of the two
  * is right follows from the order in which they are changed, and from the image's label
- * (volume_label.h).
+ * (image_label.h).
  *
  *   image, no row, "new"       a crash while creating: undone. In a catalog that had to be made
  * anew: named, since it may have been named before image, no row, "deleted"   a crash while
@@ -19,8 +19,8 @@
 #include <time.h>
 #include <varve/error.h>
 
+#include "volume/image_label.h"
 #include "volume/served_store.h"
-#include "volume/volume_label.h"
 
 static int open_catalog(struct varve *varve, struct catalog **ret_catalog, bool *ret_made)
 {
@@ -48,7 +48,8 @@ static int open_catalog(struct varve *varve, struct catalog **ret_catalog, bool 
 
 static int check_row(struct varve *varve, const struct catalog_volume *row)
 {
-    char label[VOLUME_LABEL_SIZE];
+    const struct image_label words = label_of_volume(row->name, row->shared);
+    char label[IMAGE_LABEL_SIZE];
     struct store_image_info info;
     int r = store_image_stat(varve->store, row->image, &info);
 
@@ -59,7 +60,7 @@ static int check_row(struct varve *varve, const struct catalog_volume *row)
              row->name, row->image);
         return 0;
     }
-    volume_label_format(LABEL_LIVE, row->name, row->shared, label);
+    image_label_format(LABEL_LIVE, &words, label);
     if (r != 0 || varve->read_only || strcmp(label, info.label) == 0)
         return r;
     return store_image_set_label(varve->store, row->image, label);
@@ -80,7 +81,7 @@ static int check_rows(struct varve *varve, struct catalog *catalog)
 
 /* Gives an image the name in its label, or one like it when that is taken. */
 static int adopt(struct varve *varve, struct catalog *catalog, const struct store_image_info *info,
-                 const struct volume_label *label)
+                 const struct image_label *label)
 {
     enum { ATTEMPTS_MAX = 1000 };
     struct catalog_volume row = {.image = info->image,
@@ -88,7 +89,8 @@ static int adopt(struct varve *varve, struct catalog *catalog, const struct stor
                                  .shared = label->shared,
                                  .reserved = (info->flags & STORE_IMAGE_RESERVED) != 0};
     const struct catalog_change change = {"varve", "named again, from the label in the store"};
-    char text[VOLUME_LABEL_SIZE];
+    struct image_label words;
+    char text[IMAGE_LABEL_SIZE];
     int r;
 
     snprintf(row.name, sizeof row.name, "%s", label->name);
@@ -104,23 +106,25 @@ static int adopt(struct varve *varve, struct catalog *catalog, const struct stor
          row.name, info->image);
     if (varve->read_only)
         return 0;
-    volume_label_format(LABEL_LIVE, row.name, row.shared, text);
+    words = label_of_volume(row.name, row.shared);
+    image_label_format(LABEL_LIVE, &words, text);
     return store_image_set_label(varve->store, info->image, text);
 }
 
 static int check_unnamed(struct varve *varve, struct catalog *catalog, bool made,
                          const struct store_image_info *info)
 {
-    struct volume_label label;
+    struct image_label label;
+    enum label_state state;
 
-    if (!volume_label_parse(info->label, &label)) {
+    if (!image_label_parse(info->label, &state, &label) || label.kind != LABEL_VOLUME) {
         note(varve,
              "image %" PRIu64 " has no name in the catalog and a label that this version of varve "
              "does not know; it is left alone",
              info->image);
         return 0;
     }
-    if (label.state == LABEL_LIVE || (label.state == LABEL_NEW && made))
+    if (state == LABEL_LIVE || (state == LABEL_NEW && made))
         return adopt(varve, catalog, info, &label);
     return varve->read_only ? 0 : store_image_delete(varve->store, info->image);
 }

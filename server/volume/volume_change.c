@@ -5,8 +5,8 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "volume/image_label.h"
 #include "volume/served_store.h"
-#include "volume/volume_label.h"
 #include "volume/volume_name.h"
 
 /* Finds a volume that can be changed. Expects the names lock. */
@@ -85,9 +85,10 @@ int varve_volume_resize(struct varve *varve, const char *name, uint64_t size)
  */
 static void relabel(struct varve *varve, uint64_t image, const char *name, bool shared)
 {
-    char label[VOLUME_LABEL_SIZE];
+    const struct image_label words = label_of_volume(name, shared);
+    char label[IMAGE_LABEL_SIZE];
 
-    volume_label_format(LABEL_LIVE, name, shared, label);
+    image_label_format(LABEL_LIVE, &words, label);
     if (store_image_set_label(varve->store, image, label) != 0)
         note(varve, "volume '%s' could not be labelled anew in the store: %s", name, varve_error());
 }

@@ -4,8 +4,8 @@
 #include <time.h>
 #include <varve/error.h>
 
+#include "volume/image_label.h"
 #include "volume/served_store.h"
-#include "volume/volume_label.h"
 #include "volume/volume_name.h"
 
 /* The image first, durable and labelled "new"; then its name; then the final label. A crash in
@@ -15,14 +15,15 @@ static int create_locked(struct varve *varve, struct catalog *catalog, const cha
 {
     struct catalog_volume row = {
         .created = (int64_t)time(NULL), .shared = options->shared, .reserved = options->reserved};
-    char label[VOLUME_LABEL_SIZE], what[CATALOG_WHAT_MAX + 1];
+    const struct image_label words = label_of_volume(name, options->shared);
+    char label[IMAGE_LABEL_SIZE], what[CATALOG_WHAT_MAX + 1];
     const struct catalog_change change = {varve_actor(), what};
     int r;
 
     snprintf(row.name, sizeof row.name, "%s", name);
     snprintf(what, sizeof what, "created with %" PRIu64 " bytes%s%s", options->size,
              options->shared ? ", shared" : "", options->reserved ? ", reserved" : "");
-    volume_label_format(LABEL_NEW, name, options->shared, label);
+    image_label_format(LABEL_NEW, &words, label);
     r = store_image_create(varve->store, options->size,
                            options->reserved ? STORE_IMAGE_RESERVED : 0, label, &row.image);
     if (r != 0)
@@ -38,7 +39,7 @@ static int create_locked(struct varve *varve, struct catalog *catalog, const cha
         (void)store_image_delete(varve->store, row.image);
         return varve_fail(-r, "%s", line);
     }
-    volume_label_format(LABEL_LIVE, name, options->shared, label);
+    image_label_format(LABEL_LIVE, &words, label);
     if (store_image_set_label(varve->store, row.image, label) != 0)
         note(varve, "the new volume '%s' could not be labelled in the store: %s", name,
              varve_error());

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <varve/error.h>
 
+#include "volume/image_label.h"
 #include "volume/served_store.h"
-#include "volume/volume_label.h"
 #include "volume/volume_name.h"
 
 /* The label says "deleted" first, and durably so: from then on a crash can only lead to the volume
@@ -13,10 +13,11 @@ static int delete_image_locked(struct varve *varve, struct catalog *catalog,
                                const struct catalog_volume *row,
                                const struct catalog_change *change)
 {
-    char label[VOLUME_LABEL_SIZE];
+    const struct image_label words = label_of_volume(row->name, row->shared);
+    char label[IMAGE_LABEL_SIZE];
     int r;
 
-    volume_label_format(LABEL_DELETED, row->name, row->shared, label);
+    image_label_format(LABEL_DELETED, &words, label);
     r = store_image_set_label(varve->store, row->image, label);
     if (r == 0)
         r = store_flush(varve->store);
@@ -26,7 +27,7 @@ static int delete_image_locked(struct varve *varve, struct catalog *catalog,
         char line[512];
 
         snprintf(line, sizeof line, "%s", varve_error());
-        volume_label_format(LABEL_LIVE, row->name, row->shared, label);
+        image_label_format(LABEL_LIVE, &words, label);
         (void)store_image_set_label(varve->store, row->image, label);
         return varve_fail(-r, "%s", line);
     }

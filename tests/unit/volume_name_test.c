@@ -1,11 +1,10 @@
-/* Names, refs, sizes and labels: what is taken, and what is said of the rest. */
+/* Names, refs, sizes: what is taken, and what is said of the rest. */
 #include "volume/volume_name.h"
 
 #include <errno.h>
 #include <varve/error.h>
 
 #include "check.h"
-#include "volume/volume_label.h"
 #include "volume/volume_ref.h"
 
 #define X10 "xxxxxxxxxx"
@@ -108,27 +107,6 @@ static void refs(void)
     CHECK(!volume_ref_split("ds:a.b", from, to));
 }
 
-static void labels(void)
-{
-    static const char *const others[] = {"",           "volume ",          "volume A", "volumes a",
-                                         "volume a b", "volume a shared ", "catalog",  "new a"};
-    char text[VOLUME_LABEL_SIZE];
-    struct volume_label label;
-
-    for (int state = LABEL_NEW; state <= LABEL_DELETED; state++)
-        for (int shared = 0; shared < 2; shared++) {
-            volume_label_format((enum label_state)state, X63, shared != 0, text);
-            CHECK(volume_label_parse(text, &label));
-            CHECK_EQ(label.state, state);
-            CHECK_EQ(label.shared, shared);
-            CHECK(strcmp(label.name, X63) == 0);
-        }
-    volume_label_format(LABEL_LIVE, "demo", false, text);
-    CHECK(strcmp(text, "volume demo") == 0);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        CHECK(!volume_label_parse(others[i], &label));
-}
-
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -137,7 +115,6 @@ int main(int argc, char **argv)
         {"sizes", sizes},
         {"sizes are shown exactly", sizes_are_shown_exactly},
         {"refs", refs},
-        {"labels", labels},
     };
 
     return check_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
