@@ -12,6 +12,11 @@
  *
  *   {"error": {"code": "ENOENT", "message": "there is no volume 'demo'"}}
  *
+ * Every request also takes "operation", a token of the caller's own making of up to 63 bytes. While
+ * the request runs, others ask how far it is (GET /v1/operations/TOKEN) and cancel it (DELETE): it
+ * is then refused with ECANCELED, and what it was to change is as it was. A caller that vanishes
+ * cancels nothing: the request goes on to its end.
+ *
  * What will hurt: whoever can connect to the socket may do everything, so it is made with mode
  * 0600.
  *
@@ -48,8 +53,8 @@ void varve_control_request(struct varve *varve, const char *who, const char *met
 int varve_control_start(struct varve *varve, const char *socket_path,
                         struct varve_control **ret_control);
 
-/* Closes the door: no new requests; waits for those that are running. Takes NULL. Call it before
- * varve_close. */
+/* Closes the door: no new requests; cancels what runs long, and waits for those that are running.
+ * Takes NULL. Call it before varve_close. */
 void varve_control_stop(struct varve_control *control);
 
 #endif

@@ -29,9 +29,11 @@ struct varve_operation {
 };
 
 /* Names what this thread does from now on. `token` may be "" (one is drawn). -EEXIST when the token
- * is in use, -EBUSY when too many operations run. */
+ * is in use, -EBUSY when too many operations run. A thread has one at a time. */
 int varve_operation_begin(const char *token, const char *what);
 void varve_operation_end(void); /* nothing when none was begun */
+/* Says in better words what this thread's operation is; nothing without one. */
+void varve_operation_describe(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says how far this thread's operation is, at most some thousand times a second. 0, or -ECANCELED
  * with a line: clean up and return that. Without an operation: 0. */
@@ -41,7 +43,12 @@ int varve_progress(const char *step, const char *unit, uint64_t done, uint64_t t
 typedef int (*varve_operation_visit)(void *opaque, const struct varve_operation *operation);
 int varve_operation_list(varve_operation_visit visit, void *opaque);
 
+/* The one with this token. -ENOENT when none runs. */
+int varve_operation_show(const char *token, struct varve_operation *ret_operation);
+
 /* Asks it to stop; returns at once. -ENOENT when no operation has this token. */
 int varve_operation_cancel(const char *token);
+/* Asks all that run now. */
+void varve_operation_cancel_all(void);
 
 #endif

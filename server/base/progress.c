@@ -1,7 +1,9 @@
 #include <varve/progress.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -55,6 +57,7 @@ int varve_operation_begin(const char *token, const char *what)
 {
     int r;
 
+    assert(mine == NULL);
     if (strlen(token) > VARVE_OPERATION_TOKEN_MAX)
         return varve_fail(EINVAL, "an operation's token has at most %d bytes, not %zu",
                           (int)VARVE_OPERATION_TOKEN_MAX, strlen(token));
@@ -72,6 +75,19 @@ void varve_operation_end(void)
     mine->used = false;
     pthread_mutex_unlock(&lock);
     mine = NULL;
+}
+
+void varve_operation_describe(const char *format, ...)
+{
+    va_list arguments;
+
+    if (mine == NULL)
+        return;
+    va_start(arguments, format);
+    pthread_mutex_lock(&lock);
+    (void)vsnprintf(mine->operation.what, sizeof mine->operation.what, format, arguments);
+    pthread_mutex_unlock(&lock);
+    va_end(arguments);
 }
 
 int varve_progress(const char *step, const char *unit, uint64_t done, uint64_t total)
@@ -125,6 +141,31 @@ int varve_operation_list(varve_operation_visit visit, void *opaque)
     return r;
 }
 
+static int not_running(const char *token)
+{
+    return varve_fail(ENOENT, "no operation with the token '%.63s' runs; it may have ended", token);
+}
+
+int varve_operation_show(const char *token, struct varve_operation *ret_operation)
+{
+    const struct slot *slot;
+
+    pthread_mutex_lock(&lock);
+    slot = find_locked(token);
+    if (slot != NULL)
+        *ret_operation = slot->operation;
+    pthread_mutex_unlock(&lock);
+    return slot != NULL ? 0 : not_running(token);
+}
+
+void varve_operation_cancel_all(void)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < OPERATIONS_MAX; i++)
+        slots[i].operation.cancelled = slots[i].used;
+    pthread_mutex_unlock(&lock);
+}
+
 int varve_operation_cancel(const char *token)
 {
     struct slot *slot;
@@ -134,5 +175,5 @@ int varve_operation_cancel(const char *token)
     if (slot != NULL)
         slot->operation.cancelled = true;
     pthread_mutex_unlock(&lock);
-    return slot != NULL ? 0 : varve_fail(ENOENT, "no operation with the token '%.63s' runs", token);
+    return slot != NULL ? 0 : not_running(token);
 }

@@ -5,6 +5,7 @@
 
 #include <varve/control.h>
 #include <varve/error.h>
+#include <varve/progress.h>
 #include <varve/server.h>
 
 #include "control/request.h"
@@ -18,7 +19,7 @@ static unsigned status_of(int errnum)
         {ENOENT, 404}, {ENOSYS, 405},   {EEXIST, 409},       {EBUSY, 409},   {EPERM, 403},
         {EACCES, 403}, {EROFS, 403},    {EINVAL, 400},       {ERANGE, 400},  {EOVERFLOW, 400},
         {E2BIG, 413},  {EMSGSIZE, 413}, {ENAMETOOLONG, 400}, {ENOTSUP, 501}, {ENOSPC, 507},
-        {ENOMEM, 503}, {EAGAIN, 503},
+        {ENOMEM, 503}, {EAGAIN, 503},   {ECANCELED, 409},
     };
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         if (statuses[i].errnum == errnum)
@@ -52,6 +53,31 @@ static int parse_body(const char *body, size_t length, json_t **ret_body)
     return 0;
 }
 
+/* Each request is an operation, whoever asked for it to be one: what turns out to take long can be
+ * seen and cancelled. Only the caller's own token can be refused. */
+static int begin_operation(const struct call *call, const char *method, const char *path)
+{
+    const char *token = call_text(call, PARAMETER_OPERATION);
+    char what[VARVE_OPERATION_TEXT_MAX + 1];
+    snprintf(what, sizeof what, "%.16s %.130s", method, path);
+    int r = varve_operation_begin(token != NULL ? token : "", what);
+    return token != NULL ? r : 0;
+}
+
+static int run_row(const struct request_row *row, const struct call *call, const char *path,
+                   json_t **ret_answer)
+{
+    int r = begin_operation(call, row->method, path);
+    if (r < 0)
+        return r;
+    varve_error_clear();
+    r = row->run(call, ret_answer);
+    varve_operation_end();
+    if (r == 0 && *ret_answer == NULL)
+        r = varve_fail(ENOMEM, "no memory for the answer");
+    return r;
+}
+
 /* The request's way: target, row, arguments, answer. */
 static int answer(struct varve *varve, const char *method, const char *target, const char *text,
                   size_t length, json_t **ret_answer)
@@ -69,10 +95,7 @@ static int answer(struct varve *varve, const char *method, const char *target, c
         r = request_arguments(row, parsed.query, body, &arguments);
     if (r == 0) {
         struct call call = {varve, name, arguments};
-        varve_error_clear();
-        r = row->run(&call, ret_answer);
-        if (r == 0 && *ret_answer == NULL)
-            r = varve_fail(ENOMEM, "no memory for the answer");
+        r = run_row(row, &call, parsed.path, ret_answer);
     }
     free(name);
     json_decref(arguments);

@@ -15,6 +15,7 @@
 
 #include <varve/control.h>
 #include <varve/error.h>
+#include <varve/progress.h>
 #include <varve/server.h>
 
 #include "control/door_deadline.h"
@@ -274,13 +275,21 @@ int varve_control_start(struct varve *varve, const char *socket_path,
     return 0;
 }
 
+/* The library waits for the requests that run, so long ones are told to stop first. One that begins
+ * in this very moment is not told; how long a stop may take is bounded by who stops. */
+static void stop_daemon(struct varve_control *control)
+{
+    varve_operation_cancel_all();
+    MHD_stop_daemon(control->daemon);
+}
+
 void varve_control_stop(struct varve_control *control)
 {
     if (control == NULL)
         return;
     door_socket_remove(&control->socket);
     if (control->daemon != NULL)
-        MHD_stop_daemon(control->daemon); /* waits for the requests that run */
+        stop_daemon(control);
     else if (control->socket.fd >= 0)
         close(control->socket.fd);
     door_deadlines_stop(control->deadlines);

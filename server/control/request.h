@@ -23,6 +23,10 @@ enum parameter_kind {
     PARAMETER_FLAG,   /* true or false */
 };
 
+/* What every request takes besides its own: the token of the operation that it is, by which others
+ * ask how far it is and cancel it. */
+#define PARAMETER_OPERATION "operation"
+
 struct parameter {
     const char *name; /* NULL ends a list */
     enum parameter_kind kind;
@@ -47,6 +51,7 @@ extern const struct request_row control_volumes[];
 extern const struct request_row control_exports[];
 extern const struct request_row control_store[];
 extern const struct request_row control_inspect[];
+extern const struct request_row control_operations[];
 
 /* Arguments by name; the default when the caller gave none. */
 const char *call_text(const struct call *call, const char *name);

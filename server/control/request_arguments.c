@@ -7,8 +7,12 @@
 
 #include "control/request.h"
 
+static const struct parameter operation_parameter = {PARAMETER_OPERATION, PARAMETER_TEXT, false};
+
 static const struct parameter *find_parameter(const struct request_row *row, const char *name)
 {
+    if (strcmp(name, operation_parameter.name) == 0)
+        return &operation_parameter;
     for (const struct parameter *p = row->parameters; p != NULL && p->name != NULL; p++)
         if (strcmp(p->name, name) == 0)
             return p;

@@ -8,10 +8,7 @@
 #include "control/request.h"
 
 static const struct request_row *const tables[] = {
-    control_store,
-    control_volumes,
-    control_exports,
-    control_inspect,
+    control_store, control_volumes, control_exports, control_inspect, control_operations,
 };
 
 static int list_run(const struct call *call, json_t **ret_answer)
@@ -104,5 +101,6 @@ json_t *request_list(void)
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct request_row *row = tables[i]; row->method != NULL; row++)
             json_array_append_new(requests, describe(row));
-    return json_pack("{so}", "requests", requests);
+    return json_pack("{so s[{ss ss sb}]}", "requests", requests, "parameters_of_all", "name",
+                     PARAMETER_OPERATION, "kind", "string", "required", 0);
 }

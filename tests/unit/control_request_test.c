@@ -1,10 +1,13 @@
 /* The request table, on a store in a temporary directory: what each request answers, and that a bad
  * one is refused with the status that fits and changes nothing. */
+#include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <varve/control.h>
 #include <varve/error.h>
+#include <varve/progress.h>
 #include <varve/server.h>
 
 #include "check.h"
@@ -176,12 +179,63 @@ static void large_and_deep_bodies(void)
     free(body);
 }
 
+/* Work of another thread, told through the table to stop. */
+static void *work_until_cancelled(void *opaque)
+{
+    pthread_barrier_t *begun = opaque;
+    CHECK_EQ(varve_operation_begin("token/1", "work"), 0);
+    varve_operation_describe("work of %s", "a test");
+    CHECK_EQ(varve_progress("turning", "bytes", 7, 100), 0);
+    pthread_barrier_wait(begun);
+    int r;
+    do {
+        r = varve_progress("turning", "bytes", 8, 100);
+    } while (r == 0);
+    CHECK_EQ(r, -ECANCELED);
+    CHECK_HAS(varve_error(), "work of a test was cancelled");
+    varve_operation_end();
+    return NULL;
+}
+
+static void operations(void)
+{
+    pthread_t worker;
+    pthread_barrier_t begun;
+    CHECK_EQ(ask("GET", "/v1/operations", NULL), 200);
+    CHECK_EQ(json_array_size(json_object_get(json, "operations")), 0);
+    CHECK_EQ(ask("DELETE", "/v1/operations/token%2F1", NULL), 404);
+    pthread_barrier_init(&begun, NULL, 2);
+    pthread_create(&worker, NULL, work_until_cancelled, &begun);
+    pthread_barrier_wait(&begun);
+    CHECK_EQ(ask("GET", "/v1/operations", NULL), 200);
+    json_t *first = json_array_get(json_object_get(json, "operations"), 0);
+    CHECK_EQ(json_array_size(json_object_get(json, "operations")), 1);
+    CHECK(strcmp(json_string_value(json_object_get(first, "what")), "work of a test") == 0);
+    CHECK_EQ(json_integer_value(json_object_get(first, "total")), 100);
+    CHECK_EQ(ask("GET", "/v1/operations/token%2F1", NULL), 200);
+    CHECK(!json_is_true(json_object_get(json, "cancelled")));
+    /* a token names one operation: the second request is refused and not run */
+    CHECK_EQ(ask("POST", "/v1/volumes?operation=token%2F1", "{\"name\":\"twice\",\"size\":512}"),
+             409);
+    CHECK_EQ(ask("GET", "/v1/volumes/twice", NULL), 404);
+    CHECK_EQ(ask("DELETE", "/v1/operations/token%2F1", NULL), 200);
+    pthread_join(worker, NULL);
+    pthread_barrier_destroy(&begun);
+    CHECK_EQ(ask("GET", "/v1/operations/token%2F1", NULL), 404);
+    CHECK_EQ(ask("GET", "/v1/ping?operation=token%2F1", NULL), 200);
+    CHECK_EQ(ask("GET", "/v1/check?operation=again", NULL), 200);
+    char target[128];
+    snprintf(target, sizeof target, "/v1/ping?operation=%064d", 1);
+    CHECK_EQ(ask("GET", target, NULL), 400);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"good requests", good_requests},
         {"bad requests change nothing", bad_requests_change_nothing},
         {"large and deep bodies", large_and_deep_bodies},
+        {"operations", operations},
     };
     open_store();
     int failed = check_main(argc, argv, cases, sizeof cases / sizeof cases[0]);
