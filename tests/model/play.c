@@ -133,10 +133,11 @@ static struct store_image *open_image(struct play *play, uint64_t number)
 /* Words of the operation's number and their place, so that wrong bytes say where they come from. */
 static void fill(unsigned char *bytes, uint64_t operation, uint64_t offset, uint64_t length)
 {
-    for (uint64_t i = 0; i < length; i++) {
-        uint64_t word = operation << 32 | (((offset + i) / 8) & UINT32_MAX);
+    for (uint64_t i = 0, some; i < length; i += some) {
+        uint64_t at = offset + i, word = operation << 32 | ((at / 8) & UINT32_MAX);
 
-        bytes[i] = (unsigned char)(word >> ((offset + i) % 8 * 8));
+        some = 8 - at % 8 < length - i ? 8 - at % 8 : length - i;
+        memcpy(bytes + i, (unsigned char *)&word + at % 8, some);
     }
 }
 

@@ -89,11 +89,13 @@ static inline struct sim_disk *sim_disk_of(struct io *io)
 
 extern const struct io_ops sim_operations;
 
+/* sim_memory.c */
 void *sim_must(void *memory);
-
 /* Zero-filled and aligned; `length` is a multiple of 4096. */
 void *sim_zeroed(size_t length);
 void sim_zeroed_free(void *memory, size_t length); /* takes NULL */
+/* For each page whether it may hold anything but zeroes (bit 0); the caller frees it. */
+unsigned char *sim_touched(void *memory, size_t length);
 
 /* sim_event.c: takes a number, calls the hook, lets what is due happen. Returns 0 or the -errno
  * that the request fails with. With the mutex held, which it drops for the hook. */

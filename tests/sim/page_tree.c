@@ -1,6 +1,7 @@
 #include "page_tree.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +22,43 @@ static void *must(void *memory)
     return memory;
 }
 
+/* Pages that nobody uses are kept for the next: they come and go by the million. */
+union spare_page {
+    struct sim_page page;
+    union spare_page *next;
+};
+static union spare_page *spare_pages;
+static pthread_mutex_t spare_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static struct sim_page *spare_take(void)
+{
+    union spare_page *spare;
+
+    pthread_mutex_lock(&spare_mutex);
+    spare = spare_pages;
+    if (spare != NULL)
+        spare_pages = spare->next;
+    pthread_mutex_unlock(&spare_mutex);
+    return spare == NULL ? must(malloc(sizeof(*spare))) : (struct sim_page *)spare;
+}
+
+static void spare_put(struct sim_page *page)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    free(page); /* so that a use after this shows */
+#else
+    union spare_page *spare = (union spare_page *)page;
+
+    pthread_mutex_lock(&spare_mutex);
+    spare->next = spare_pages;
+    spare_pages = spare;
+    pthread_mutex_unlock(&spare_mutex);
+#endif
+}
+
 struct sim_page *sim_page_new(const void *bytes)
 {
-    struct sim_page *page = must(malloc(sizeof(*page)));
+    struct sim_page *page = spare_take();
 
     atomic_init(&page->references, 1);
     memcpy(page->bytes, bytes, SIM_PAGE);
@@ -40,7 +75,7 @@ struct sim_page *sim_page_ref(struct sim_page *page)
 void sim_page_unref(struct sim_page *page)
 {
     if (page != NULL && atomic_fetch_sub(&page->references, 1) == 1)
-        free(page);
+        spare_put(page);
 }
 
 static void child_ref(void *child, int level)

@@ -5,43 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "disk.h"
 #include "varve/error.h"
-
-void *sim_must(void *memory)
-{
-    if (memory == NULL) {
-        fprintf(stderr, "sim disk: no memory\n");
-        abort();
-    }
-    return memory;
-}
-
-/* Large memory comes as a mapping: its zeroes cost nothing until they are touched, and a short test
- * touches little of it. */
-enum { MAPPED_MIN = 256 << 10 };
-
-void *sim_zeroed(size_t length)
-{
-    void *memory;
-
-    if (length < MAPPED_MIN) {
-        memory = sim_must(aligned_alloc(SIM_PAGE, length));
-        return memset(memory, 0, length);
-    }
-    memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return sim_must(memory == MAP_FAILED ? NULL : memory);
-}
-
-void sim_zeroed_free(void *memory, size_t length)
-{
-    if (memory != NULL && length >= MAPPED_MIN)
-        munmap(memory, length);
-    else
-        free(memory);
-}
 
 static uint64_t size(struct io *io, enum io_file file)
 {

@@ -146,9 +146,11 @@ static void kill_locked(struct sim_disk *disk, enum sim_outcome outcome)
 void sim_stage_save_locked(struct sim_disk *disk)
 {
     static const unsigned char zeroes[SIM_PAGE];
+    unsigned char *touched;
 
     if (disk->stage == NULL)
         return; /* what an earlier process left is still there */
+    touched = sim_touched(disk->stage, disk->stage_length);
     page_tree_drop(&disk->kept.pages);
     disk->kept.length = disk->stage_length;
     disk->kept.there = disk->stage_named;
@@ -156,12 +158,13 @@ void sim_stage_save_locked(struct sim_disk *disk)
         const unsigned char *bytes = disk->stage + i * SIM_PAGE;
         struct sim_page *page;
 
-        if (memcmp(bytes, zeroes, SIM_PAGE) == 0)
+        if ((touched[i] & 1) == 0 || memcmp(bytes, zeroes, SIM_PAGE) == 0)
             continue;
         page = sim_page_new(bytes);
         page_tree_put(&disk->kept.pages, i, page);
         sim_page_unref(page);
     }
+    free(touched);
 }
 
 void stop_locked(struct sim_disk *disk, const struct stop *stop)
