@@ -30,7 +30,14 @@
 
 struct catalog;
 
-enum { CATALOG_NAME_MAX = 63, CATALOG_WHO_MAX = 63, CATALOG_WHAT_MAX = 255 };
+enum {
+    CATALOG_NAME_MAX = 63,
+    CATALOG_WHO_MAX = 63,
+    CATALOG_WHAT_MAX = 255,
+    CATALOG_OBJECT_MAX = 256,   /* a ref in full */
+    CATALOG_MESSAGE_MAX = 1023, /* bytes of a message or description */
+    CATALOG_REASON_MAX = 255,   /* bytes of a hold's reason */
+};
 
 enum catalog_open_flags {
     CATALOG_READ_ONLY = 1, /* reads the file into memory, once; writes nothing, not even what a
@@ -66,7 +73,8 @@ struct catalog_volume {
     bool shared, reserved;
 };
 
-/* -EEXIST when the name is taken. */
+/* -EEXIST when the name is taken. The snapshots that a deleted volume of that name left become this
+ * one's. */
 int catalog_volume_insert(struct catalog *catalog, const struct catalog_volume *volume,
                           const struct catalog_change *change);
 int catalog_volume_find(struct catalog *catalog, const char *name,
@@ -75,11 +83,13 @@ int catalog_volume_find(struct catalog *catalog, const char *name,
  * last. */
 int catalog_volume_next(struct catalog *catalog, const char *after,
                         struct catalog_volume *ret_volume);
-/* -EEXIST when the new name is taken. */
+/* With its snapshots and schedules. -EEXIST when the new name is taken, by a volume or by snapshots
+ * that one left. */
 int catalog_volume_rename(struct catalog *catalog, const char *name, const char *new_name,
                           const struct catalog_change *change);
 int catalog_volume_set_shared(struct catalog *catalog, const char *name, bool shared,
                               const struct catalog_change *change);
+/* With its schedules; its snapshots stay. */
 int catalog_volume_delete(struct catalog *catalog, const char *name,
                           const struct catalog_change *change);
 
@@ -101,7 +111,7 @@ struct catalog_event {
     int64_t time;   /* seconds since 1970, for people */
     char who[CATALOG_WHO_MAX + 1];
     char kind[32];
-    char object[CATALOG_NAME_MAX + 1];
+    char object[CATALOG_OBJECT_MAX + 1];
     char what[CATALOG_WHAT_MAX + 1];
 };
 /* The first event after number `after` (0 to begin); -ENOENT, with no line, after the last. */

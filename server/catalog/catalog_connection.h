@@ -48,6 +48,11 @@ int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int plac
                       const char *text);
 int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place,
                         int64_t number);
+/* Prepares and binds in one go: one letter of `kinds` for each value, in order from ?1: t a text
+ * (const char *), which must stay until the statement is finished; n a number (int64_t); m the
+ * same, with 0 as NULL. *ret_statement is NULL on failure. */
+int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, const char *sql,
+                         const char *kinds, ...);
 /* 1: a row is there; 0: done; -errno. A broken constraint is -EEXIST, with no line. */
 int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement);
 /* Runs a statement that returns no rows, and finalizes it in any case. */
@@ -65,6 +70,14 @@ int catalog_schema_upgrade_locked(struct catalog *catalog);
 
 int catalog_history_insert_locked(struct catalog *catalog, const char *kind, const char *object,
                                   const struct catalog_change *change);
+
+/* The volume, with its schedules. */
+int catalog_volume_delete_locked(struct catalog *catalog, const char *name,
+                                 const struct catalog_change *change);
+
+/* Holds the image of a row that the same transaction makes. */
+int catalog_hold_insert_locked(struct catalog *catalog, uint64_t image, const char *reason,
+                               const char *who);
 
 /* Reads the file, with what a crash left to roll back rolled back, into memory that belongs to
  * SQLite, and touches nothing in its directory. */

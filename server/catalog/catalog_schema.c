@@ -54,6 +54,7 @@ static const char *const steps[] = {
     "  schedule INTEGER NOT NULL," /* seconds of the schedule that took it; 0: a person */
     "  UNIQUE (volume, name)"
     ") STRICT;"
+    "CREATE INDEX snapshot_of_volume ON snapshot (volume, id);"
     "CREATE TABLE schedule ("
     "  volume TEXT NOT NULL,"
     "  every INTEGER NOT NULL CHECK (every > 0)," /* seconds */

@@ -29,6 +29,31 @@ static int insert_row(struct catalog *catalog, const struct catalog_volume *volu
     return r;
 }
 
+/* Runs a statement with one or two texts and finalizes it. */
+static int run_with(struct catalog *catalog, const char *sql, const char *first, const char *second)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog, sql, &statement);
+
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, first);
+    if (r == 0 && second != NULL)
+        r = catalog_bind_text(catalog, statement, 2, second);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+/* The snapshots of a deleted volume become those of the new one of its name. */
+static int adopt_snapshots(struct catalog *catalog, const char *name)
+{
+    return run_with(catalog,
+                    "UPDATE snapshot SET head = (SELECT image FROM volume WHERE name = ?1) "
+                    "WHERE volume = ?1",
+                    name, NULL);
+}
+
 int catalog_volume_insert(struct catalog *catalog, const struct catalog_volume *volume,
                           const struct catalog_change *change)
 {
@@ -38,6 +63,8 @@ int catalog_volume_insert(struct catalog *catalog, const struct catalog_volume *
     r = catalog_begin_locked(catalog);
     if (r == 0) {
         r = insert_row(catalog, volume);
+        if (r == 0)
+            r = adopt_snapshots(catalog, volume->name);
         if (r == 0)
             r = catalog_history_insert_locked(catalog, kind, volume->name, change);
         r = catalog_end_locked(catalog, r);
@@ -146,6 +173,12 @@ int catalog_volume_rename(struct catalog *catalog, const char *name, const char 
         if (r == 0)
             r = change_row_locked(catalog, statement, name, new_name, change);
         sqlite3_finalize(statement);
+        if (r == 0)
+            r = run_with(catalog, "UPDATE snapshot SET volume = ?2 WHERE volume = ?1", name,
+                         new_name);
+        if (r == 0)
+            r = run_with(catalog, "UPDATE schedule SET volume = ?2 WHERE volume = ?1", name,
+                         new_name);
         r = catalog_end_locked(catalog, r);
     }
     catalog_unlock(catalog);
@@ -176,19 +209,27 @@ int catalog_volume_set_shared(struct catalog *catalog, const char *name, bool sh
     return r;
 }
 
+int catalog_volume_delete_locked(struct catalog *catalog, const char *name,
+                                 const struct catalog_change *change)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog, "DELETE FROM volume WHERE name = ?1", &statement);
+
+    if (r == 0)
+        r = change_row_locked(catalog, statement, name, name, change);
+    sqlite3_finalize(statement);
+    return r == 0 ? run_with(catalog, "DELETE FROM schedule WHERE volume = ?1", name, NULL) : r;
+}
+
 int catalog_volume_delete(struct catalog *catalog, const char *name,
                           const struct catalog_change *change)
 {
-    sqlite3_stmt *statement = NULL;
     int r;
 
     catalog_lock(catalog);
     r = catalog_begin_locked(catalog);
     if (r == 0) {
-        r = catalog_prepare_locked(catalog, "DELETE FROM volume WHERE name = ?1", &statement);
-        if (r == 0)
-            r = change_row_locked(catalog, statement, name, name, change);
-        sqlite3_finalize(statement);
+        r = catalog_volume_delete_locked(catalog, name, change);
         r = catalog_end_locked(catalog, r);
     }
     catalog_unlock(catalog);

@@ -1,0 +1,145 @@
+#include "catalog/catalog_holds.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <time.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+
+#define COLUMNS "number, image, reason, created, who"
+
+int catalog_hold_insert_locked(struct catalog *catalog, uint64_t image, const char *reason,
+                               const char *who)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog,
+                                   "INSERT INTO hold (image, reason, created, who) "
+                                   "VALUES (?1, ?2, ?3, ?4)",
+                                   &statement);
+
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 1, (int64_t)image);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 2, reason);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 3, (int64_t)time(NULL));
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 4, who);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int catalog_hold_insert(struct catalog *catalog, uint64_t image, const char *reason,
+                        const char *kind, const char *object, const struct catalog_change *change,
+                        int64_t *ret_number)
+{
+    int64_t number = 0;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_hold_insert_locked(catalog, image, reason, change->who);
+        number = sqlite3_last_insert_rowid(catalog->db);
+        if (r == 0)
+            r = catalog_history_insert_locked(catalog, kind, object, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    if (r == 0)
+        *ret_number = number;
+    return r;
+}
+
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, struct catalog_hold *ret_hold)
+{
+    struct catalog_hold row = {.number = sqlite3_column_int64(statement, 0),
+                               .image = (uint64_t)sqlite3_column_int64(statement, 1),
+                               .created = sqlite3_column_int64(statement, 3)};
+    int r = catalog_column_text(catalog, statement, 2, row.reason, sizeof row.reason);
+
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 4, row.who, sizeof row.who);
+    if (r == 0)
+        *ret_hold = row;
+    return r;
+}
+
+/* One row by a statement with two numbers; -ENOENT, with no line, when there is none. */
+static int find_row(struct catalog *catalog, const char *sql, int64_t first, int64_t second,
+                    struct catalog_hold *ret_hold)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog, sql, &statement);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 1, first);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, second);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 1)
+        r = read_row(catalog, statement, ret_hold);
+    else if (r == 0)
+        r = -ENOENT;
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int no_such_hold(int64_t number)
+{
+    return varve_fail(
+        ENOENT, "there is no hold %" PRId64 "; 'varve holds list' shows what there is", number);
+}
+
+int catalog_hold_find(struct catalog *catalog, int64_t number, struct catalog_hold *ret_hold)
+{
+    int r = find_row(catalog, "SELECT " COLUMNS " FROM hold WHERE number = ?1 AND ?2 = 0", number,
+                     0, ret_hold);
+
+    return r == -ENOENT ? no_such_hold(number) : r;
+}
+
+int catalog_hold_next(struct catalog *catalog, int64_t after, uint64_t image,
+                      struct catalog_hold *ret_hold)
+{
+    return image == 0 ? find_row(catalog,
+                                 "SELECT " COLUMNS " FROM hold WHERE number > ?1 AND ?2 = 0 "
+                                 "ORDER BY number LIMIT 1",
+                                 after, 0, ret_hold)
+                      : find_row(catalog,
+                                 "SELECT " COLUMNS " FROM hold WHERE number > ?1 AND image = ?2 "
+                                 "ORDER BY number LIMIT 1",
+                                 after, (int64_t)image, ret_hold);
+}
+
+int catalog_hold_delete(struct catalog *catalog, int64_t number, const char *kind,
+                        const char *object, const struct catalog_change *change)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_prepare_locked(catalog, "DELETE FROM hold WHERE number = ?1", &statement);
+        if (r == 0)
+            r = catalog_bind_number(catalog, statement, 1, number);
+        if (r == 0)
+            r = catalog_step_locked(catalog, statement);
+        sqlite3_finalize(statement);
+        if (r == 0 && sqlite3_changes(catalog->db) == 0)
+            r = no_such_hold(number);
+        if (r == 0)
+            r = catalog_history_insert_locked(catalog, kind, object, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}

@@ -1,0 +1,120 @@
+#include "catalog/catalog_schedules.h"
+
+#include <errno.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+
+static const char kind[] = "volume";
+
+static int upsert_row(struct catalog *catalog, const struct catalog_schedule *schedule)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog,
+                                   "INSERT INTO schedule (volume, every, keep, last) "
+                                   "VALUES (?1, ?2, ?3, 0) "
+                                   "ON CONFLICT (volume, every) DO UPDATE SET keep = ?3",
+                                   &statement);
+
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, schedule->volume);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, schedule->every);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 3, schedule->keep);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int catalog_schedule_set(struct catalog *catalog, const struct catalog_schedule *schedule,
+                         const struct catalog_change *change)
+{
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = upsert_row(catalog, schedule);
+        if (r == 0)
+            r = catalog_history_insert_locked(catalog, kind, schedule->volume, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
+                    struct catalog_schedule *ret_schedule)
+{
+    struct catalog_schedule row = {.every = sqlite3_column_int64(statement, 1),
+                                   .keep = sqlite3_column_int64(statement, 2),
+                                   .last = sqlite3_column_int64(statement, 3)};
+    int r = catalog_column_text(catalog, statement, 0, row.volume, sizeof row.volume);
+
+    if (r == 0)
+        *ret_schedule = row;
+    return r;
+}
+
+int catalog_schedule_next(struct catalog *catalog, const char *volume, int64_t every,
+                          struct catalog_schedule *ret_schedule)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog,
+                               "SELECT volume, every, keep, last FROM schedule "
+                               "WHERE (volume, every) > (?1, ?2) ORDER BY volume, every LIMIT 1",
+                               &statement);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, volume);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, every);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 1)
+        r = read_row(catalog, statement, ret_schedule);
+    else if (r == 0)
+        r = -ENOENT;
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int delete_rows(struct catalog *catalog, const char *volume, int64_t every,
+                       unsigned *ret_count)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(
+        catalog, "DELETE FROM schedule WHERE volume = ?1 AND (?2 = 0 OR every = ?2)", &statement);
+
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, volume);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, every);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    *ret_count = (unsigned)sqlite3_changes(catalog->db);
+    return r;
+}
+
+int catalog_schedule_delete(struct catalog *catalog, const char *volume, int64_t every,
+                            const struct catalog_change *change, unsigned *ret_count)
+{
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = delete_rows(catalog, volume, every, ret_count);
+        if (r == 0 && *ret_count > 0)
+            r = catalog_history_insert_locked(catalog, kind, volume, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}

@@ -1,0 +1,255 @@
+#include "catalog/catalog_snapshots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+
+static const char kind[] = "snapshot";
+
+#define COLUMNS "id, volume, name, head, image, created, who, message, schedule"
+
+void catalog_snapshot_ref(const struct catalog_snapshot *snapshot,
+                          char text[CATALOG_SNAPSHOT_REF_MAX + 1])
+{
+    snprintf(text, CATALOG_SNAPSHOT_REF_MAX + 1, "%s@%s", snapshot->volume, snapshot->name);
+}
+
+static int insert_row(struct catalog *catalog, const struct catalog_snapshot *snapshot)
+{
+    const char *const texts[] = {snapshot->volume, snapshot->name, snapshot->who,
+                                 snapshot->message};
+    const int64_t numbers[] = {(int64_t)snapshot->head, (int64_t)snapshot->image, snapshot->created,
+                               snapshot->schedule};
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog,
+                                   "INSERT INTO snapshot (volume, name, who, message, head, image, "
+                                   "created, schedule) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                   &statement);
+
+    for (int i = 0; r == 0 && i < 4; i++)
+        r = catalog_bind_text(catalog, statement, i + 1, texts[i]);
+    for (int i = 0; r == 0 && i < 4; i++)
+        r = catalog_bind_number(catalog, statement, i + 5, numbers[i]);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+/* When the schedule that took it ran last, so that an opening does not run it at once again. */
+static int mark_schedule(struct catalog *catalog, const struct catalog_snapshot *snapshot)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(
+        catalog, "UPDATE schedule SET last = ?3 WHERE volume = ?1 AND every = ?2", &statement);
+
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, snapshot->volume);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, snapshot->schedule);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 3, snapshot->created);
+    if (r == 0)
+        return catalog_run_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+static int insert_one(struct catalog *catalog, const struct catalog_snapshot *snapshot,
+                      const char *hold, const struct catalog_change *change)
+{
+    char ref[CATALOG_SNAPSHOT_REF_MAX + 1];
+    int r = insert_row(catalog, snapshot);
+
+    catalog_snapshot_ref(snapshot, ref);
+    if (r == -EEXIST)
+        return varve_fail(EEXIST,
+                          "snapshot '%s' exists already (or image %llu has another name); choose "
+                          "another name",
+                          ref, (unsigned long long)snapshot->image);
+    if (r == 0 && snapshot->schedule != 0)
+        r = mark_schedule(catalog, snapshot);
+    if (r == 0 && hold != NULL)
+        r = catalog_hold_insert_locked(catalog, snapshot->image, hold, snapshot->who);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, ref, change);
+    return r;
+}
+
+int catalog_snapshots_insert(struct catalog *catalog, const struct catalog_snapshot *snapshots,
+                             size_t count, const char *hold, const struct catalog_change *change)
+{
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        for (size_t i = 0; r == 0 && i < count; i++)
+            r = insert_one(catalog, &snapshots[i], hold, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
+                    struct catalog_snapshot *ret_snapshot)
+{
+    struct catalog_snapshot row = {.id = sqlite3_column_int64(statement, 0)};
+    int r = catalog_column_text(catalog, statement, 1, row.volume, sizeof row.volume);
+
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 2, row.name, sizeof row.name);
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 6, row.who, sizeof row.who);
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 7, row.message, sizeof row.message);
+    if (r != 0)
+        return r;
+    row.head = (uint64_t)sqlite3_column_int64(statement, 3);
+    row.image = (uint64_t)sqlite3_column_int64(statement, 4);
+    row.created = sqlite3_column_int64(statement, 5);
+    row.schedule = sqlite3_column_int64(statement, 8);
+    *ret_snapshot = row;
+    return 0;
+}
+
+/* Takes the statement's first row and finalizes it. `r` is what binding came to; -ENOENT, with no
+ * line, when there is no row. */
+static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
+                     struct catalog_snapshot *ret_snapshot)
+{
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 1)
+        r = read_row(catalog, statement, ret_snapshot);
+    else if (r == 0)
+        r = -ENOENT;
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int catalog_snapshot_find(struct catalog *catalog, const char *volume, const char *name,
+                          struct catalog_snapshot *ret_snapshot)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(
+        catalog, "SELECT " COLUMNS " FROM snapshot WHERE volume = ?1 AND name = ?2", &statement);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, volume);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 2, name);
+    r = first_row(catalog, statement, r, ret_snapshot);
+    catalog_unlock(catalog);
+    if (r == -ENOENT)
+        return varve_fail(ENOENT,
+                          "there is no snapshot '%s@%s'; 'varve snapshots list' shows what there "
+                          "is",
+                          volume, name);
+    return r;
+}
+
+int catalog_snapshot_next(struct catalog *catalog, const char *volume, int64_t id,
+                          struct catalog_snapshot *ret_snapshot)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog,
+                               "SELECT " COLUMNS " FROM snapshot WHERE (volume, id) > (?1, ?2) "
+                               "ORDER BY volume, id LIMIT 1",
+                               &statement);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, volume);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 2, id);
+    r = first_row(catalog, statement, r, ret_snapshot);
+    catalog_unlock(catalog);
+    return r;
+}
+
+int catalog_volume_has_snapshots(struct catalog *catalog, const char *volume, bool *ret_has)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_prepare_locked(catalog, "SELECT 1 FROM snapshot WHERE volume = ?1 LIMIT 1",
+                               &statement);
+    if (r == 0)
+        r = catalog_bind_text(catalog, statement, 1, volume);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    if (r < 0)
+        return r;
+    *ret_has = r == 1;
+    return 0;
+}
+
+/* A statement that changes the row with this id as ?1, and finalizes it; the caller bound the rest.
+ * Only one that is gone meanwhile can be missed, which the callers' lock forbids. */
+static int change_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
+                      const struct catalog_snapshot *snapshot, const struct catalog_change *change)
+{
+    char ref[CATALOG_SNAPSHOT_REF_MAX + 1];
+
+    catalog_snapshot_ref(snapshot, ref);
+    if (r == 0)
+        r = catalog_bind_number(catalog, statement, 1, snapshot->id);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    sqlite3_finalize(statement);
+    if (r == 0 && sqlite3_changes(catalog->db) == 0)
+        return varve_fail(ENOENT, "snapshot '%s' is gone", ref);
+    return r == 0 ? catalog_history_insert_locked(catalog, kind, ref, change) : r;
+}
+
+int catalog_snapshot_set_message(struct catalog *catalog, const struct catalog_snapshot *snapshot,
+                                 const char *message, const struct catalog_change *change)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = catalog_prepare_locked(catalog, "UPDATE snapshot SET message = ?2 WHERE id = ?1",
+                                   &statement);
+        if (r == 0)
+            r = catalog_bind_text(catalog, statement, 2, message);
+        r = change_row(catalog, statement, r, snapshot, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
+
+int catalog_snapshots_delete(struct catalog *catalog, const struct catalog_snapshot *snapshots,
+                             size_t count, const char *volume, const struct catalog_change *change)
+{
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        for (size_t i = 0; r == 0 && i < count; i++) {
+            sqlite3_stmt *statement = NULL;
+
+            r = catalog_prepare_locked(catalog, "DELETE FROM snapshot WHERE id = ?1", &statement);
+            r = change_row(catalog, statement, r, &snapshots[i], change);
+        }
+        if (r == 0 && volume != NULL)
+            r = catalog_volume_delete_locked(catalog, volume, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}
