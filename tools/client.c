@@ -2,14 +2,17 @@
 #include "client.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <varve/error.h>
 
 #include "client_door.h"
+#include "client_watch.h"
 #include "command.h"
 
 enum {
@@ -78,16 +81,46 @@ static int either_way(const struct client_call *call, struct client_answer *ret_
                         varve_error());
 }
 
-int client_request(const char *store, const char *method, const char *target,
-                   const json_t *parameters, json_t **ret_answer)
+/* Makes the call, which has all but its body. */
+static int perform(struct client_call *call, const json_t *parameters,
+                   struct client_answer *ret_answer)
 {
     char *body;
     int code = body_text(parameters, &body);
-    struct client_call call = {store, method, target, body};
-    struct client_answer answer;
+    call->body = body;
     if (code == EXIT_DONE)
-        code = either_way(&call, &answer);
+        code = either_way(call, ret_answer);
     free(body);
+    return code;
+}
+
+int client_request(const char *store, const char *method, const char *target,
+                   const json_t *parameters, json_t **ret_answer)
+{
+    struct client_call call = {.store = store, .method = method, .target = target};
+    struct client_answer answer;
+    int code = perform(&call, parameters, &answer);
+    return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
+}
+
+int client_request_long(const struct invocation *invocation, const char *method, const char *target,
+                        const json_t *parameters, json_t **ret_answer)
+{
+    char token[32], *tracked = NULL;
+    unsigned long long number = 0;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return command_fail(EXIT_FAILED, "cannot draw a random number: %s", strerror(errno));
+    snprintf(token, sizeof token, "varve-%016llx", number);
+    if (asprintf(&tracked, "%s%soperation=%s", target, strchr(target, '?') != NULL ? "&" : "?",
+                 token) < 0)
+        return command_fail(EXIT_FAILED, "no memory for a request");
+    struct client_call call = {
+        .store = invocation->store, .method = method, .target = tracked, .endless = true};
+    struct client_watch *watch = client_watch_begin(invocation->store, token, invocation->progress);
+    struct client_answer answer;
+    int code = perform(&call, parameters, &answer);
+    client_watch_end(watch);
+    free(tracked);
     return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
 }
 
@@ -96,7 +129,7 @@ int client_request_server(const char *store, const char *method, const char *tar
 {
     char *body;
     int code = body_text(parameters, &body);
-    struct client_call call = {store, method, target, body};
+    struct client_call call = {.store = store, .method = method, .target = target, .body = body};
     struct client_answer answer;
     if (code == EXIT_DONE)
         code = client_door(&call, &answer);

@@ -13,13 +13,22 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct invocation;
+
 /* Performs the request. `parameters` is an object or NULL, and is not consumed. Returns EXIT_DONE
  * with the answer in *ret_answer (free it with json_decref), or prints one sentence to standard
  * error and returns the exit code that fits. */
 int client_request(const char *store, const char *method, const char *target,
                    const json_t *parameters, json_t **ret_answer);
 
-/* The same, but without a server it fails with EXIT_NO_ANSWER and says how to start one. */
+/* The same for what may take long (there is no limit on the time then): on a terminal it shows how
+ * far it is, if the request says so with varve_progress; Ctrl-C cancels it, and then it fails with
+ * EXIT_CANCELLED. The command should have COMMAND_PROGRESS. */
+int client_request_long(const struct invocation *invocation, const char *method, const char *target,
+                        const json_t *parameters, json_t **ret_answer);
+
+/* The same as client_request, but without a server it fails with EXIT_NO_ANSWER and says how to
+ * start one. */
 int client_request_server(const char *store, const char *method, const char *target,
                           const json_t *parameters, json_t **ret_answer);
 

@@ -4,7 +4,9 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <varve/control.h>
 
 #include "command.h"
+#include "progress_line.h"
 
 enum {
     CONNECT_SECONDS = 5,
@@ -39,10 +42,22 @@ static size_t keep(char *bytes, size_t size, size_t count, void *opaque)
     return length;
 }
 
-/* A check takes as long as the store is large; all else is a matter of moments. */
-static bool may_take_long(const struct client_call *call)
+/* Prints the sentence, if the caller wants it, and returns the code. */
+__attribute__((format(printf, 3, 4))) static int fail(const struct client_call *call,
+                                                      enum exit_code code, const char *format, ...)
 {
-    return strncmp(call->target, "/v1/check", 9) == 0;
+    char *sentence = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vasprintf(&sentence, format, arguments);
+    va_end(arguments);
+    if (call->endless)
+        progress_line_wipe();
+    if (n >= 0 && !call->quiet)
+        command_fail(code, "%s", sentence);
+    if (n >= 0)
+        free(sentence);
+    return (int)code;
 }
 
 static void set_up(CURL *curl, const struct client_call *call, const char *url, const char *socket,
@@ -55,7 +70,7 @@ static void set_up(CURL *curl, const struct client_call *call, const char *url, 
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, may_take_long(call) ? 0L : (long)ANSWER_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, call->endless ? 0L : (long)ANSWER_SECONDS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
     if (call->body != NULL)
@@ -72,20 +87,20 @@ static int transfer_failed(CURL *curl, CURLcode code, const struct client_call *
     if (code == CURLE_COULDNT_CONNECT && (os_error == ENOENT || os_error == ECONNREFUSED))
         return EXIT_NO_DOOR;
     if (code == CURLE_COULDNT_CONNECT && (os_error == EACCES || os_error == EPERM))
-        return command_fail(EXIT_NOT_PERMITTED,
-                            "you may not ask the server of %s: %s/" VARVE_CONTROL_SOCKET
-                            " belongs to another user",
-                            store, store);
+        return fail(call, EXIT_NOT_PERMITTED,
+                    "you may not ask the server of %s: %s/" VARVE_CONTROL_SOCKET
+                    " belongs to another user",
+                    store, store);
     if (strcmp(call->method, "GET") == 0 &&
         (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR))
         return EXIT_NO_DOOR;
     if (code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT)
-        return command_fail(EXIT_NO_ANSWER, "the server of %s does not answer on its control door",
-                            store);
-    return command_fail(EXIT_NO_ANSWER,
-                        "the server of %s went away before it answered (%s); look whether the "
-                        "change was made",
-                        store, curl_easy_strerror(code));
+        return fail(call, EXIT_NO_ANSWER, "the server of %s does not answer on its control door",
+                    store);
+    return fail(call, EXIT_NO_ANSWER,
+                "the server of %s went away before it answered (%s); look whether the "
+                "change was made",
+                store, curl_easy_strerror(code));
 }
 
 static int transfer(CURL *curl, const struct client_call *call, const char *url, const char *socket,
@@ -104,10 +119,10 @@ static int transfer(CURL *curl, const struct client_call *call, const char *url,
     free(text.bytes);
     if (!json_is_object(json)) {
         json_decref(json);
-        return command_fail(EXIT_NO_ANSWER,
-                            "the server of %s answers with something that is not JSON (status "
-                            "%ld); is it varve's?",
-                            call->store, status);
+        return fail(call, EXIT_NO_ANSWER,
+                    "the server of %s answers with something that is not JSON (status "
+                    "%ld); is it varve's?",
+                    call->store, status);
     }
     ret_answer->status = (unsigned)status;
     ret_answer->json = json;
@@ -118,7 +133,8 @@ static int transfer(CURL *curl, const struct client_call *call, const char *url,
  * asked something short first. */
 static int ping(const struct client_call *call)
 {
-    const struct client_call question = {call->store, "GET", "/v1/ping", NULL};
+    const struct client_call question = {
+        .store = call->store, .method = "GET", .target = "/v1/ping", .quiet = call->quiet};
     struct client_answer answer = {0, NULL};
     int code = client_door(&question, &answer);
     if (code == EXIT_DONE)
@@ -128,7 +144,7 @@ static int ping(const struct client_call *call)
 
 int client_door(const struct client_call *call, struct client_answer *ret_answer)
 {
-    int code = may_take_long(call) ? ping(call) : EXIT_DONE;
+    int code = call->endless ? ping(call) : EXIT_DONE;
     if (code != EXIT_DONE)
         return code;
     /* The socket's address goes through the directory's descriptor: it may not have more than 107
@@ -136,11 +152,11 @@ int client_door(const struct client_call *call, struct client_answer *ret_answer
     int directory = open(call->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return errno == ENOENT || errno == ENOTDIR
-                   ? command_fail(EXIT_NOT_FOUND,
-                                  "there is no store at %s; 'varve init %s' makes one", call->store,
-                                  call->store)
-                   : command_fail(exit_code_of(-errno), "cannot open store %s: %s", call->store,
-                                  strerror(errno));
+                   ? fail(call, EXIT_NOT_FOUND,
+                          "there is no store at %s; 'varve init %s' makes one", call->store,
+                          call->store)
+                   : fail(call, exit_code_of(-errno), "cannot open store %s: %s", call->store,
+                          strerror(errno));
     char socket[64];
     snprintf(socket, sizeof socket, "/proc/self/fd/%d/" VARVE_CONTROL_SOCKET, directory);
     char *url = NULL;
@@ -148,7 +164,7 @@ int client_door(const struct client_call *call, struct client_answer *ret_answer
     code = EXIT_FAILED;
     if (curl == NULL || asprintf(&url, "http://varve%s", call->target) < 0) {
         url = NULL;
-        command_fail(EXIT_FAILED, "no memory for a request");
+        fail(call, EXIT_FAILED, "no memory for a request");
     } else {
         code = transfer(curl, call, url, socket, ret_answer);
     }

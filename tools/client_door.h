@@ -3,10 +3,14 @@
 #define TOOLS_CLIENT_DOOR_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
-/* A request on its way. `body` is JSON text or NULL. */
+/* A request on its way. */
 struct client_call {
-    const char *store, *method, *target, *body;
+    const char *store, *method, *target;
+    const char *body; /* JSON text, or NULL */
+    bool endless;     /* it may take any time: the door is asked something short before */
+    bool quiet;       /* print nothing on failure */
 };
 
 struct client_answer {

@@ -26,7 +26,8 @@ enum command_flags {
     COMMAND_JSON = 2,   /* takes --json */
     COMMAND_YES = 4,    /* destroys something: takes --yes, and calls command_confirm */
     COMMAND_HIDDEN = 8, /* for programs: not listed in help */
-    COMMAND_VERSION = 16, /* takes --version: the root */
+    COMMAND_VERSION = 16,  /* takes --version: the root */
+    COMMAND_PROGRESS = 32, /* may take long: takes --progress, and calls client_request_long */
 };
 
 /* What a plain argument is, for completion. */
@@ -43,6 +44,7 @@ struct invocation {
     const char *store; /* the store's directory; NULL without COMMAND_STORE */
     bool json;
     bool yes;
+    bool progress; /* show how far it is, also without a terminal */
     int argument_count;
     const char *const *arguments; /* argument_count of them, then NULL */
 };
@@ -89,6 +91,7 @@ extern const struct command command_attach;
 extern const struct command command_detach;
 extern const struct command command_inspect;
 extern const struct command command_check;
+extern const struct command command_operations;
 extern const struct command command_stats;
 extern const struct command command_complete;
 

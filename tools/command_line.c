@@ -54,6 +54,15 @@ void command_global_options(const struct command *command, struct command_global
     if (group || (command->flags & COMMAND_YES) != 0)
         options[n++] =
             (struct poptOption){"yes", 'y', POPT_ARG_NONE, &globals->yes, 0, "do not ask", NULL};
+    if ((command->flags & COMMAND_PROGRESS) != 0)
+        options[n++] = (struct poptOption){
+            "progress",
+            '\0',
+            POPT_ARG_NONE,
+            &globals->progress,
+            0,
+            "tell how far it is on standard error, also where that is no terminal",
+            NULL};
     if ((command->flags & COMMAND_VERSION) != 0)
         options[n++] = (struct poptOption){
             "version", 'V', POPT_ARG_NONE, &globals->version, 0, "print the version", NULL};
@@ -126,6 +135,7 @@ static int run_leaf(const struct parse *parse, const struct command *command)
     struct invocation invocation = {.store = parse->globals.store,
                                     .json = parse->globals.json != 0,
                                     .yes = parse->globals.yes != 0,
+                                    .progress = parse->globals.progress != 0,
                                     .arguments = rest != NULL ? rest : nothing};
     while (invocation.arguments[invocation.argument_count] != NULL)
         invocation.argument_count++;

@@ -22,7 +22,7 @@ void command_help(const struct command *command, const char *words, FILE *file);
  * Storing into *invocation and *help when it is parsed. */
 struct command_globals {
     char *store;
-    int json, yes, help, version;
+    int json, yes, progress, help, version;
 };
 enum { COMMAND_GLOBAL_OPTIONS = 8 };
 void command_global_options(const struct command *command, struct command_globals *globals,

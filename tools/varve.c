@@ -4,8 +4,17 @@
 #include "command_line.h"
 
 static const struct command *const commands[] = {
-    &command_init,    &command_serve, &command_volumes, &command_attach,   &command_detach,
-    &command_inspect, &command_check, &command_stats,   &command_complete, NULL,
+    &command_init,
+    &command_serve,
+    &command_volumes,
+    &command_attach,
+    &command_detach,
+    &command_inspect,
+    &command_check,
+    &command_operations,
+    &command_stats,
+    &command_complete,
+    NULL,
 };
 
 const struct command command_varve = {
@@ -17,7 +26,7 @@ const struct command command_varve = {
         "\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 in use, 5 no space,\n"
         "6 damage found or I/O error, 7 not permitted, 8 exists already, 9 no answer from\n"
-        "the server.",
+        "the server, 10 cancelled.",
     .example = "varve init /srv/store --limit 100G\n"
                "varve --store /srv/store volumes create demo --size 10G\n"
                "varve --store /srv/store serve",

@@ -33,8 +33,8 @@ static void print_reports(const json_t *answer, uint64_t problems)
 static int run(const struct invocation *invocation)
 {
     json_t *answer;
-    int code = client_request(invocation->store, "GET",
-                              read_all != 0 ? "/v1/check?data=true" : "/v1/check", NULL, &answer);
+    int code = client_request_long(
+        invocation, "GET", read_all != 0 ? "/v1/check?data=true" : "/v1/check", NULL, &answer);
     if (code != EXIT_DONE)
         return code;
     const uint64_t problems = field_number(answer, "problems");
@@ -56,9 +56,9 @@ const struct command command_check = {
     .summary = "Recounts all references and verifies checksums; changes nothing.",
     .details =
         "Each problem is a line; the exit code is 0 only when there is none, and 6 when there\n"
-        "is one. A served store is checked while it works.",
+        "is one. A served store is checked while it works. Ctrl-C cancels it (exit code 10).",
     .example = "varve check --data",
-    .flags = COMMAND_STORE | COMMAND_JSON,
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .options = options,
     .run = run,
 };

@@ -1,0 +1,24 @@
+/*
+ * Watches one long request while the process waits for its answer, on a thread of its own: draws
+ * how far it is (progress_line.h), and on the first SIGINT, SIGTERM or SIGHUP cancels it, through
+ * the door or in this process. The answer is then awaited as before; it says whether the request
+ * was cancelled or came to its end first. The second signal does what it always does: the process
+ * ends, and a server goes on with the request, cancelled or not.
+ *
+ *   client_watch_begin · the request, with the token as its operation · client_watch_end
+ *
+ * One at a time in a process.
+ */
+#ifndef TOOLS_CLIENT_WATCH_H
+#define TOOLS_CLIENT_WATCH_H
+
+#include <stdbool.h>
+
+struct client_watch;
+
+/* `always`: shows lines also where there is no terminal. The strings outlive the watch. NULL when
+ * there is no thread or memory for it: then the request runs unwatched. */
+struct client_watch *client_watch_begin(const char *store, const char *token, bool always);
+void client_watch_end(struct client_watch *watch); /* takes NULL */
+
+#endif
