@@ -33,7 +33,7 @@ struct catalog;
 enum {
     CATALOG_NAME_MAX = 63,
     CATALOG_WHO_MAX = 63,
-    CATALOG_WHAT_MAX = 255,
+    CATALOG_WHAT_MAX = 1151,    /* holds a whole message */
     CATALOG_OBJECT_MAX = 256,   /* a ref in full */
     CATALOG_MESSAGE_MAX = 1023, /* bytes of a message or description */
     CATALOG_REASON_MAX = 255,   /* bytes of a hold's reason */

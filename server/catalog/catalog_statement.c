@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <varve/error.h>
 
@@ -131,6 +132,47 @@ int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int pl
     int code = sqlite3_bind_int64(statement, place, number);
 
     return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "bind a number");
+}
+
+static int bind_values(struct catalog *catalog, sqlite3_stmt *statement, const char *kinds,
+                       va_list values)
+{
+    int r = 0;
+
+    for (int place = 1; r == 0 && kinds[place - 1] != '\0'; place++) {
+        char value_kind = kinds[place - 1];
+
+        assert(value_kind == 't' || value_kind == 'n' || value_kind == 'm');
+        if (value_kind == 't') {
+            r = catalog_bind_text(catalog, statement, place, va_arg(values, const char *));
+        } else {
+            int64_t number = va_arg(values, int64_t);
+
+            /* A value that is not bound is NULL. */
+            if (value_kind == 'n' || number != 0)
+                r = catalog_bind_number(catalog, statement, place, number);
+        }
+    }
+    return r;
+}
+
+int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, const char *sql,
+                         const char *kinds, ...)
+{
+    sqlite3_stmt *statement = NULL;
+    va_list values;
+    int r = catalog_prepare_locked(catalog, sql, &statement);
+
+    va_start(values, kinds);
+    if (r == 0)
+        r = bind_values(catalog, statement, kinds, values);
+    va_end(values);
+    if (r != 0) {
+        sqlite3_finalize(statement);
+        statement = NULL;
+    }
+    *ret_statement = statement;
+    return r;
 }
 
 int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement)

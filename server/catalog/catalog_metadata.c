@@ -1,0 +1,84 @@
+#include "catalog/catalog_metadata.h"
+
+#include <errno.h>
+#include <string.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+#include "catalog/catalog_settings.h"
+
+int catalog_metadata_check(const char *key, const char *value)
+{
+    static const char legal[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:-";
+    size_t length = strlen(key);
+
+    if (length == 0 || length > CATALOG_KEY_MAX || strspn(key, legal) != length)
+        return varve_fail(EINVAL,
+                          "'%.*s' is not a key: take 1 to %d letters, digits, '.', '_', '/', ':' "
+                          "and '-'",
+                          (int)CATALOG_KEY_MAX, key, (int)CATALOG_KEY_MAX);
+    if (value != NULL && strlen(value) > CATALOG_VALUE_MAX)
+        return varve_fail(EINVAL, "the value of '%s' has %zu bytes; at most %d are kept", key,
+                          strlen(value), (int)CATALOG_VALUE_MAX);
+    return 0;
+}
+
+int catalog_metadata_next(struct catalog *catalog, const char *dataset, const char *version,
+                          const char *after, struct catalog_metadata *ret_metadata)
+{
+    struct catalog_metadata row;
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT key, value FROM metadata WHERE dataset = ?1 AND version = ?2 "
+                             "AND key > ?3 ORDER BY key LIMIT 1",
+                             "ttt", dataset, version, after);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 0) {
+        r = -ENOENT;
+    } else if (r == 1) {
+        r = catalog_column_text(catalog, statement, 0, row.key, sizeof row.key);
+        if (r == 0)
+            r = catalog_column_text(catalog, statement, 1, row.value, sizeof row.value);
+        if (r == 0)
+            *ret_metadata = row;
+    }
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int apply_one_locked(struct catalog *catalog, const char *dataset, const char *version,
+                            const struct catalog_setting *setting)
+{
+    static const char set[] = "INSERT INTO metadata (dataset, version, key, value) "
+                              "VALUES (?1, ?2, ?3, ?4) "
+                              "ON CONFLICT (dataset, version, key) DO UPDATE SET value = ?4";
+    static const char unset[] =
+        "DELETE FROM metadata WHERE dataset = ?1 AND version = ?2 AND key = ?3";
+    sqlite3_stmt *statement = NULL;
+    int r = setting->value != NULL ? catalog_query_locked(catalog, &statement, set, "tttt", dataset,
+                                                          version, setting->key, setting->value)
+                                   : catalog_query_locked(catalog, &statement, unset, "ttt",
+                                                          dataset, version, setting->key);
+
+    if (r == 0)
+        r = catalog_run_locked(catalog, statement);
+    if (r == 0 && sqlite3_changes(catalog->db) == 0)
+        r = varve_fail(ENOENT, "there is no key '%s' to unset", setting->key);
+    return r;
+}
+
+int catalog_settings_apply_locked(struct catalog *catalog, const char *dataset, const char *version,
+                                  const struct catalog_setting *settings, size_t count)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = apply_one_locked(catalog, dataset, version, &settings[i]);
+    return r;
+}
