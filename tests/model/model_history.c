@@ -156,3 +156,15 @@ bool model_found(struct model_history *history, struct model_state *found, enum 
     history->under_way = false;
     return true;
 }
+
+uint64_t model_history_fingerprint(const struct model_history *history)
+{
+    uint64_t fingerprint = history->under_way;
+
+    for (size_t i = 0; i < history->count; i++) {
+        fingerprint = fingerprint_add(fingerprint, history->steps[i].blocks);
+        fingerprint =
+            fingerprint_add(fingerprint, model_state_fingerprint(&history->steps[i].state));
+    }
+    return fingerprint;
+}

@@ -51,4 +51,7 @@ enum model_stop {
 bool model_found(struct model_history *history, struct model_state *found, enum model_stop stop,
                  char *why, size_t size);
 
+/* The same number for the same legal states in the same order. */
+uint64_t model_history_fingerprint(const struct model_history *history);
+
 #endif

@@ -221,3 +221,17 @@ bool model_state_is(const struct model_state *found, const struct model_state *w
     }
     return true;
 }
+
+uint64_t model_state_fingerprint(const struct model_state *state)
+{
+    uint64_t fingerprint = state->count;
+
+    for (size_t i = 0; i < state->count; i++) {
+        const struct model_image *image = &state->images[i];
+
+        fingerprint = fingerprint_add(fingerprint, image->number);
+        fingerprint = fingerprint_add(fingerprint, image->size * 2 + image->frozen);
+        fingerprint = fingerprint_add(fingerprint, page_tree_fingerprint(&image->content));
+    }
+    return fingerprint;
+}

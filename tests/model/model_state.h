@@ -61,4 +61,7 @@ int model_state_read(struct store *store, struct chance *chance, struct model_st
 bool model_state_is(const struct model_state *found, const struct model_state *wanted,
                     const struct model_state *next, char *why, size_t size);
 
+/* The same number for the same images with the same content. */
+uint64_t model_state_fingerprint(const struct model_state *state);
+
 #endif

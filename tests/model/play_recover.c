@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "counts.h"
 #include "play.h"
 #include "varve/error.h"
 
@@ -102,6 +103,7 @@ static void open_again(struct play *play, enum model_stop *stop, bool cut_again)
         }
         if (!kill)
             *stop = MODEL_CUT;
+        count_case(kill ? COUNT_KILLS : COUNT_RECOVERY_CUTS, 1);
         if (play->verbose)
             printf("       stopped in recovery by a %s at event %llu\n",
                    stops[kill ? MODEL_KILLED : MODEL_CUT],
@@ -149,6 +151,8 @@ void play_recover(struct play *play, enum model_stop stop, bool cut_again)
     if (play->verbose)
         printf("       stopped by a %s at event %llu\n", stops[stop],
                (unsigned long long)sim_disk_events(play->disk));
+    if (stop != MODEL_FAILED)
+        count_case(stop == MODEL_CUT ? COUNT_POWER_CUTS : COUNT_KILLS, 1);
     close_store(play);
     sim_disk_reboot(play->disk);
     if (chance_hit(&play->chance, 1, 4))

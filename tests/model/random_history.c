@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counts.h"
 #include "play.h"
 
 enum { BLOCK = 4096, IMAGES = MODEL_IMAGES_MAX - 2 };
@@ -294,6 +295,7 @@ static void run_lap(struct lap *lap, uint64_t seed)
     play_check(&lap->play);
     play_compare(&lap->play);
     play_end(&lap->play);
+    count_case(COUNT_OPERATIONS, lap->play.operation);
 }
 
 static uint64_t number(const char *text)
@@ -368,5 +370,6 @@ int main(int argc, char **argv)
         printf(", %llu requests done in part when the store was full",
                (unsigned long long)lap.play.partial);
     putchar('\n');
+    count_print();
     return 0;
 }

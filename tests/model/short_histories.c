@@ -6,18 +6,26 @@
  * Every sequence of at most N operations (3) of the alphabet below, on a fresh small store with one
  * image. At each event of the last operation, and after it, a copy of the disk is stopped in every
  * way, opened again, compared with the legal states and checked. (The events of the operations
- * before it are those of a shorter sequence.) Sequence i of all can be repeated with --from i --to
- * i.
+ * before it are those of a shorter sequence.) A power cut that leaves what an earlier one has left,
+ * with the same states legal, is not looked at again. Sequence i of all can be repeated with
+ * --from i --to i.
+ *
+ * A trim is a zero: the store has one operation for both, and a commit is a freeze.
  */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "counts.h"
 #include "play.h"
 
 enum { BLOCK = 4096, IMAGE = 6 * BLOCK, LENGTH_MAX = 6 };
+
+/* How often at one event what is in doubt is drawn anew. */
+enum { DRAWS = 12 };
 
 enum letter {
     WRITE_BLOCK,  /* a whole block */
@@ -28,15 +36,23 @@ enum letter {
     SNAPSHOT,
     CLONE,
     DELETE, /* the newest image */
+    FREEZE, /* the newest image */
     CHECKPOINT,
     BACKGROUND, /* a piece of every kind of work */
     LETTERS
 };
 
-static const char letters[] = "WwFZfSCDKB";
+static const char letters[] = "WwFZfSCDcKB";
+
+/* Numbers that were met: open addressing, 0 is none. */
+struct met {
+    uint64_t *numbers;
+    size_t count, room;
+};
 
 struct search {
     struct play play;
+    struct met met; /* states of the disk after power cuts, with what was legal then */
     struct store_geometry geometry;
     enum letter sequence[LENGTH_MAX];
     unsigned length;
@@ -80,6 +96,9 @@ static void perform(struct play *play, enum letter letter)
     case DELETE:
         play_delete(play, newest);
         break;
+    case FREEZE:
+        play_freeze(play, newest);
+        break;
     case CHECKPOINT:
         play_checkpoint(play);
         break;
@@ -93,21 +112,60 @@ static void perform(struct play *play, enum letter letter)
     }
 }
 
+static void put_met(struct met *met, uint64_t number)
+{
+    size_t at = (size_t)number & (met->room - 1);
+
+    while (met->numbers[at] != 0)
+        at = (at + 1) & (met->room - 1);
+    met->numbers[at] = number;
+    met->count++;
+}
+
+/* Has this number been met before? It has from now on. */
+static bool was_met(struct met *met, uint64_t number)
+{
+    struct met old = *met;
+    size_t at;
+
+    number |= 1;
+    for (at = (size_t)number; met->room > 0 && met->numbers[at & (met->room - 1)] != 0; at++)
+        if (met->numbers[at & (met->room - 1)] == number)
+            return true;
+    if (met->count * 2 >= met->room) {
+        met->count = 0;
+        met->room = old.room == 0 ? 1024 : old.room * 2;
+        met->numbers = calloc(met->room, sizeof(*met->numbers));
+        assert(met->numbers != NULL);
+        for (at = 0; at < old.room; at++)
+            if (old.numbers[at] != 0)
+                put_met(met, old.numbers[at]);
+        free(old.numbers);
+    }
+    put_met(met, number);
+    return false;
+}
+
 /* One ending of the present moment, on a copy. */
 static void end_here(struct search *search, enum sim_outcome outcome, bool power, uint64_t seed)
 {
     struct play copy = search->play;
 
-    search->stops++;
     copy.disk = sim_disk_copy(search->play.disk, seed);
-    copy.history = model_history_copy(search->play.history);
-    copy.store = NULL;
-    copy.chance.state = seed;
     if (power)
         sim_disk_cut(copy.disk, outcome);
     else
         sim_disk_kill(copy.disk, outcome);
-    play_recover(&copy, power ? MODEL_CUT : MODEL_KILLED, chance_hit(&copy.chance, 1, 8));
+    if (power && was_met(&search->met, fingerprint_add(sim_disk_fingerprint(copy.disk),
+                                                       model_history_fingerprint(copy.history)))) {
+        sim_disk_free(copy.disk);
+        return;
+    }
+    search->stops++;
+    copy.history = model_history_copy(search->play.history);
+    copy.store = NULL;
+    copy.chance.state = seed;
+    play_recover(&copy, power ? MODEL_CUT : MODEL_KILLED, chance_hit(&copy.chance, 1, 4));
     play_check(&copy);
     play_end(&copy);
 }
@@ -121,8 +179,8 @@ static void end_everyhow(struct search *search)
         end_here(search, SIM_ALL, power, seed);
         end_here(search, SIM_SOME, power, seed);
     }
-    end_here(search, SIM_SOME, true, seed + 1000);
-    end_here(search, SIM_SOME, true, seed + 2000);
+    for (uint64_t i = 1; i < DRAWS; i++)
+        end_here(search, SIM_SOME, true, seed + 1000 * i);
 }
 
 static void at_event(void *opaque, struct sim_disk *disk, const struct sim_event *event)
@@ -245,7 +303,9 @@ int main(int argc, char **argv)
     }
     model_history_free(history);
     sim_disk_free(disk);
+    free(search.met.numbers);
     printf("ok %llu sequences, %llu stops\n", (unsigned long long)sequences,
            (unsigned long long)search.stops);
+    count_print();
     return 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chance.h"
+
 enum { LEVELS = 4, BITS = 6, WIDTH = 1 << BITS };
 
 struct sim_node {
@@ -61,6 +63,7 @@ struct sim_page *sim_page_new(const void *bytes)
     struct sim_page *page = spare_take();
 
     atomic_init(&page->references, 1);
+    atomic_init(&page->fingerprint, 0);
     memcpy(page->bytes, bytes, SIM_PAGE);
     return page;
 }
@@ -188,4 +191,56 @@ void page_tree_drop(struct page_tree *tree)
 {
     node_unref(tree->root, LEVELS - 1);
     tree->root = NULL;
+}
+
+uint64_t fingerprint_add(uint64_t fingerprint, uint64_t value)
+{
+    struct chance mix = {.state = fingerprint ^ value * UINT64_C(0xff51afd7ed558ccd)};
+
+    return chance_draw(&mix);
+}
+
+static const unsigned char zero_page[SIM_PAGE];
+enum { ZERO_PAGE = 1 }; /* its fingerprint */
+
+static uint64_t page_fingerprint(struct sim_page *page)
+{
+    uint64_t fingerprint = atomic_load(&page->fingerprint), word;
+
+    if (fingerprint != 0)
+        return fingerprint;
+    for (size_t at = 0; at < SIM_PAGE; at += sizeof(word)) {
+        memcpy(&word, page->bytes + at, sizeof(word));
+        fingerprint = fingerprint_add(fingerprint, word);
+    }
+    fingerprint |= 2; /* neither of the two that say something else */
+    if (memcmp(page->bytes, zero_page, SIM_PAGE) == 0)
+        fingerprint = ZERO_PAGE;
+    atomic_store(&page->fingerprint, fingerprint);
+    return fingerprint;
+}
+
+static uint64_t node_fingerprint(const struct sim_node *node, int level, uint64_t first,
+                                 uint64_t fingerprint)
+{
+    uint64_t span = UINT64_C(1) << (level * BITS), page;
+
+    for (unsigned i = 0; i < WIDTH; i++) {
+        if (node->child[i] == NULL)
+            continue;
+        if (level > 0) {
+            fingerprint =
+                node_fingerprint(node->child[i], level - 1, first + i * span, fingerprint);
+            continue;
+        }
+        page = page_fingerprint(node->child[i]);
+        if (page != ZERO_PAGE)
+            fingerprint = fingerprint_add(fingerprint_add(fingerprint, first + i), page);
+    }
+    return fingerprint;
+}
+
+uint64_t page_tree_fingerprint(const struct page_tree *tree)
+{
+    return tree->root == NULL ? 0 : node_fingerprint(tree->root, LEVELS - 1, 0, 0);
 }

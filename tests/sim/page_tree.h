@@ -16,6 +16,7 @@ enum { SIM_PAGE = 4096 };
 
 struct sim_page {
     atomic_uint references;
+    _Atomic uint64_t fingerprint;  /* 0: not drawn yet */
     unsigned char bytes[SIM_PAGE]; /* never changed once the page is shared */
 };
 
@@ -40,5 +41,11 @@ void page_tree_truncate(struct page_tree *tree, uint64_t number);
 
 struct page_tree page_tree_share(const struct page_tree *tree);
 void page_tree_drop(struct page_tree *tree); /* leaves it empty */
+
+/* A number that is the same for the same content, and almost certainly not for another. A page of
+ * zeroes counts as one that is absent. */
+uint64_t page_tree_fingerprint(const struct page_tree *tree);
+/* Mixes a value into a fingerprint; the order counts. */
+uint64_t fingerprint_add(uint64_t fingerprint, uint64_t value);
 
 #endif

@@ -239,6 +239,17 @@ uint64_t sim_disk_memory(struct sim_disk *disk)
     return disk->memory;
 }
 
+uint64_t sim_disk_fingerprint(struct sim_disk *disk)
+{
+    uint64_t fingerprint = 0;
+
+    for (int i = 0; i < IO_FILES; i++) {
+        fingerprint = fingerprint_add(fingerprint, page_tree_fingerprint(&disk->file[i].durable));
+        fingerprint = fingerprint_add(fingerprint, disk->file[i].durable_size);
+    }
+    return fingerprint;
+}
+
 void sim_disk_advance(struct sim_disk *disk, uint64_t nanoseconds)
 {
     disk->clock += nanoseconds;

@@ -60,6 +60,9 @@ struct io *sim_disk_io(struct sim_disk *disk);
  * drawn from `seed`. It has no hook and no cut or fault to come. */
 struct sim_disk *sim_disk_copy(struct sim_disk *disk, uint64_t seed);
 
+/* A number for what is there after a power cut: the same for the same content and sizes. */
+uint64_t sim_disk_fingerprint(struct sim_disk *disk);
+
 /* Bytes of memory_allocate that were not freed: for tests of leaks, and of limits. */
 uint64_t sim_disk_memory(struct sim_disk *disk);
 void sim_disk_advance(struct sim_disk *disk, uint64_t nanoseconds);
