@@ -110,7 +110,8 @@ typedef void (*varve_check_report)(void *opaque, const char *line);
 
 /* Recounts all references by a walk of its own and verifies every checksum. Changes nothing. Works
  * on an open store at one point in time: writes wait at a checkpoint's start only.
- * Returns 0 when the check ran to its end (see problems), or a negative errno. */
+ * Returns 0 when the check ran to its end (see problems), or a negative errno: -ECANCELED when
+ * varve_progress said so. */
 int varve_check(struct varve *varve, unsigned flags, varve_check_report report, void *opaque,
                 struct varve_check_result *ret_result);
 

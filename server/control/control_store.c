@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <varve/error.h>
+#include <varve/progress.h>
 #include <varve/server.h>
 
 #include "control/request.h"
@@ -83,6 +84,7 @@ static int check_run(const struct call *call, json_t **ret_answer)
 {
     unsigned flags = call_flag(call, "data", false) ? VARVE_CHECK_DATA : 0;
     struct varve_check_result result = {0};
+    varve_operation_describe("check of %s", varve_directory(call->varve));
     if (atomic_flag_test_and_set(&check_running))
         return varve_fail(EBUSY, "a check of this store is running; wait for it to end");
     json_t *problems = json_array();

@@ -225,7 +225,7 @@ struct store_check_result {
 typedef void (*store_check_report)(void *opaque, const char *line);
 /* The independent recount: walks everything the newest checkpoint reaches, from the device, with
  * code that shares nothing with the counting, and compares. Takes a checkpoint first unless the
- * store is read-only; then it walks what recovery made in memory. */
+ * store is read-only; then it walks what recovery made in memory. Reports progress; -ECANCELED. */
 int store_check(struct store *store, unsigned flags, store_check_report report, void *opaque,
                 struct store_check_result *ret_result);
 

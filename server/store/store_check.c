@@ -15,30 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <varve/error.h>
+#include <varve/progress.h>
 
 #include "base/crc32c.h"
 #include "format/count_page.h"
-#include "store/internal.h"
+#include "store/check.h"
 
-struct recount {
-    uint16_t expected[LAYOUT_GROUP_BLOCKS];
-    uint16_t found[LAYOUT_GROUP_BLOCKS];
-};
+enum { PROGRESS_PAGES = 16 };
 
-struct check {
-    struct store *store;
-    struct superblock super;
-    unsigned flags;
-    store_check_report report;
-    void *opaque;
-    struct store_check_result result;
-    struct recount **groups; /* by number; NULL: not written, all zero */
-    uint64_t group_count;
-    uint64_t image; /* being walked; 0: the table or the trash */
-    uint8_t *data;  /* a leaf's worth of data blocks */
-};
-
-__attribute__((format(printf, 2, 3))) static void problem(struct check *c, const char *format, ...)
+void check_problem(struct check *c, const char *format, ...)
 {
     char line[256];
     va_list args;
@@ -67,8 +52,8 @@ static int load_group(struct check *c, uint64_t group, struct group_summary summ
                                 : count_page_decode(store->seed, at, group, summary.crc, buffer,
                                                     c->groups[group]->expected);
     if (refusal != NULL) {
-        problem(c, "the count page of group %llu at block %llu %s", (unsigned long long)group,
-                (unsigned long long)at.n, refusal);
+        check_problem(c, "the count page of group %llu at block %llu %s", (unsigned long long)group,
+                      (unsigned long long)at.n, refusal);
     }
     return 0;
 }
@@ -130,6 +115,20 @@ static bool count_reference(struct check *c, struct pblock at, bool *ret_first)
 
 /* --- the walk ---- */
 
+/* Says how far the walk is, and takes note when it is to stop. Every so many pages: a page without
+ * its data takes some microseconds. */
+static bool goes_on(struct check *c)
+{
+    if (c->stopped == 0 && c->result.map_pages % PROGRESS_PAGES == 0) {
+        uint64_t met = c->result.map_pages + c->result.data_blocks;
+
+        c->stopped =
+            varve_progress((c->flags & STORE_CHECK_DATA) != 0 ? "checking data" : "checking maps",
+                           "bytes", met << BLOCK_SHIFT, c->super.used_blocks << BLOCK_SHIFT);
+    }
+    return c->stopped == 0;
+}
+
 /* A page's bytes: from memory in a read-only store that has it, else from the device, verified. */
 static bool page_bytes(struct check *c, struct ref ref, const char *what, uint8_t *buffer)
 {
@@ -145,9 +144,9 @@ static bool page_bytes(struct check *c, struct ref ref, const char *what, uint8_
     }
     int r = store_read_block(store, ref.at, buffer);
     if (r < 0 || crc32c_block(store->seed, ref.at, buffer) != ref.crc) {
-        problem(c, "image %llu: %s at block %llu %s", (unsigned long long)c->image, what,
-                (unsigned long long)ref.at.n,
-                r < 0 ? "cannot be read" : "is damaged: its checksum is wrong");
+        check_problem(c, "image %llu: %s at block %llu %s", (unsigned long long)c->image, what,
+                      (unsigned long long)ref.at.n,
+                      r < 0 ? "cannot be read" : "is damaged: its checksum is wrong");
         return false;
     }
     return true;
@@ -156,9 +155,9 @@ static bool page_bytes(struct check *c, struct ref ref, const char *what, uint8_
 static void check_block(struct check *c, struct ref ref, uint64_t lblock, const uint8_t *bytes)
 {
     if (crc32c_block(c->store->seed, ref.at, bytes) != ref.crc) {
-        problem(c, "image %llu, offset %llu: block %llu is damaged: its checksum is wrong",
-                (unsigned long long)c->image, (unsigned long long)(lblock << BLOCK_SHIFT),
-                (unsigned long long)ref.at.n);
+        check_problem(c, "image %llu, offset %llu: block %llu is damaged: its checksum is wrong",
+                      (unsigned long long)c->image, (unsigned long long)(lblock << BLOCK_SHIFT),
+                      (unsigned long long)ref.at.n);
     }
 }
 
@@ -195,10 +194,10 @@ static void check_data(struct check *c, const uint8_t *leaf, const bool *is_new,
     }
     for (unsigned k = 0; k < n; k++) {
         if (requests[k].result != 0) {
-            problem(c, "image %llu, offset %llu: block %llu cannot be read: %s",
-                    (unsigned long long)c->image,
-                    (unsigned long long)((lblock + index[k]) << BLOCK_SHIFT),
-                    (unsigned long long)refs[k].at.n, strerror(-requests[k].result));
+            check_problem(c, "image %llu, offset %llu: block %llu cannot be read: %s",
+                          (unsigned long long)c->image,
+                          (unsigned long long)((lblock + index[k]) << BLOCK_SHIFT),
+                          (unsigned long long)refs[k].at.n, strerror(-requests[k].result));
         } else {
             check_block(c, refs[k], lblock + index[k], requests[k].buffer);
         }
@@ -211,12 +210,12 @@ static bool meet(struct check *c, struct ref ref, uint64_t lblock)
     bool first = false;
 
     if (ref.kind != REF_HERE) {
-        problem(c, "image %llu, block %llu: a ref of unknown kind %u", (unsigned long long)c->image,
-                (unsigned long long)lblock, ref.kind);
+        check_problem(c, "image %llu, block %llu: a ref of unknown kind %u",
+                      (unsigned long long)c->image, (unsigned long long)lblock, ref.kind);
     } else if (!count_reference(c, ref.at, &first)) {
-        problem(c, "image %llu, block %llu: a ref to block %llu, which is never allocated",
-                (unsigned long long)c->image, (unsigned long long)lblock,
-                (unsigned long long)ref.at.n);
+        check_problem(c, "image %llu, block %llu: a ref to block %llu, which is never allocated",
+                      (unsigned long long)c->image, (unsigned long long)lblock,
+                      (unsigned long long)ref.at.n);
     }
     return first;
 }
@@ -243,16 +242,17 @@ static void walk_page(struct check *c, struct ref ref, uint8_t level, uint64_t l
     uint64_t mapped = 0;
 
     c->result.map_pages++;
-    if (!page_bytes(c, ref, "a map page", bytes)) {
+    if (!goes_on(c) || !page_bytes(c, ref, "a map page", bytes)) {
         return;
     }
     for (unsigned i = 0; i < REFS_PER_PAGE; i++) {
         mapped += ref_load(bytes + (size_t)i * REF_BYTES).mapped;
     }
     if (ref.mapped != UINT32_MAX && mapped != ref.mapped) {
-        problem(c, "image %llu, block %llu: a map page says %llu blocks are mapped, its parent %u",
-                (unsigned long long)c->image, (unsigned long long)lblock,
-                (unsigned long long)mapped, ref.mapped);
+        check_problem(
+            c, "image %llu, block %llu: a map page says %llu blocks are mapped, its parent %u",
+            (unsigned long long)c->image, (unsigned long long)lblock, (unsigned long long)mapped,
+            ref.mapped);
     }
     if (level == 0) {
         walk_leaf(c, bytes, lblock);
@@ -276,7 +276,8 @@ static void walk_records(struct check *c, const uint8_t *bytes, uint64_t first)
             image_record_decode(bytes + (size_t)i * IMAGE_RECORD_BYTES, first + i, &record);
 
         if (refusal != NULL) {
-            problem(c, "the record of image %llu %s", (unsigned long long)(first + i), refusal);
+            check_problem(c, "the record of image %llu %s", (unsigned long long)(first + i),
+                          refusal);
             continue;
         }
         if (record.image == 0) {
@@ -300,7 +301,7 @@ static void walk_trash_leaf(struct check *c, const uint8_t *bytes)
             continue;
         }
         if (ref.kind < REF_SUBTREE || ref.kind > REF_SUBTREE + IMAGE_LEVEL_MAX) {
-            problem(c, "an entry of the trash is of unknown kind %u", ref.kind);
+            check_problem(c, "an entry of the trash is of unknown kind %u", ref.kind);
             continue;
         }
         uint8_t level = (uint8_t)(ref.kind - REF_SUBTREE);
@@ -316,7 +317,7 @@ static void walk_own(struct check *c, struct ref ref, uint8_t level, uint64_t ke
 {
     _Alignas(BLOCK_SIZE) uint8_t bytes[BLOCK_SIZE];
 
-    if (ref_is_hole(ref) || !meet(c, ref, key)) {
+    if (ref_is_hole(ref) || c->stopped != 0 || !meet(c, ref, key)) {
         return;
     }
     c->result.map_pages++;
@@ -361,67 +362,15 @@ static void compare(struct check *c)
 
             used += expected > 0;
             if (found != expected) {
-                problem(c, "block %llu has a count of %u, but %u references were found",
-                        (unsigned long long)(layout_group_first(group).n + i), expected, found);
+                check_problem(c, "block %llu has a count of %u, but %u references were found",
+                              (unsigned long long)(layout_group_first(group).n + i), expected,
+                              found);
             }
         }
     }
     if (!c->store->options.read_only && used != c->super.used_blocks) {
-        problem(c, "the superblock says %llu blocks are in use, the counts say %llu",
-                (unsigned long long)c->super.used_blocks, (unsigned long long)used);
-    }
-}
-
-/* A power cut while the copies are written, one after another, can tear one: those before it are of
- * the new checkpoint, those after it of the old. */
-static bool is_interrupted(const struct superblock *super, const char *const *refusal)
-{
-    unsigned torn = 0;
-    uint64_t step;
-
-    while (refusal[torn] == NULL) {
-        torn++;
-    }
-    step = torn == 0 || torn == LAYOUT_SUPERBLOCK_COPIES - 1 ? 0 : 1;
-    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
-        const struct superblock *last =
-            &super[torn == LAYOUT_SUPERBLOCK_COPIES - 1 ? 0 : LAYOUT_SUPERBLOCK_COPIES - 1];
-
-        if (copy != torn &&
-            (refusal[copy] != NULL ||
-             super[copy].checkpoint != last->checkpoint + (copy < torn ? step : 0))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* On a store that is open read-only recovery has not written the copies anew. */
-static void check_superblocks(struct check *c, uint8_t *buffer)
-{
-    struct superblock super[LAYOUT_SUPERBLOCK_COPIES];
-    const char *refusal[LAYOUT_SUPERBLOCK_COPIES];
-    bool sound = true;
-    bool readable = true;
-
-    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
-        struct pblock at = layout_superblock(copy);
-
-        if (store_read_block(c->store, at, buffer) < 0) {
-            readable = false;
-            refusal[copy] = "cannot be read";
-        } else {
-            refusal[copy] = superblock_decode(buffer, at, &super[copy]);
-        }
-        sound = sound && refusal[copy] == NULL;
-    }
-    if (sound || (readable && c->store->options.read_only && is_interrupted(super, refusal))) {
-        return;
-    }
-    for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
-        if (refusal[copy] != NULL) {
-            problem(c, "superblock copy %u %s", copy, refusal[copy]);
-        }
+        check_problem(c, "the superblock says %llu blocks are in use, the counts say %llu",
+                      (unsigned long long)c->super.used_blocks, (unsigned long long)used);
     }
 }
 
@@ -481,9 +430,12 @@ int store_check(struct store *store, unsigned flags, store_check_report report, 
     bool begun = store->checking > checking;
     pthread_mutex_unlock(&store->lock);
     if (r == 0) {
-        check_superblocks(&c, c.data);
+        check_superblocks(&c);
         walk_own(&c, c.super.table_root, FOREST_TABLE_LEVEL, 0, true);
         walk_own(&c, c.super.trash_root, FOREST_TRASH_LEVEL, 0, false);
+        r = c.stopped;
+    }
+    if (r == 0) {
         compare(&c);
         *ret_result = c.result;
     }

@@ -1,0 +1,32 @@
+/* The inside of the independent recount; only for store_check*.c. */
+#ifndef STORE_CHECK_H
+#define STORE_CHECK_H
+
+#include "store/internal.h"
+
+struct recount {
+    uint16_t expected[LAYOUT_GROUP_BLOCKS];
+    uint16_t found[LAYOUT_GROUP_BLOCKS];
+};
+
+struct check {
+    struct store *store;
+    struct superblock super;
+    unsigned flags;
+    store_check_report report;
+    void *opaque;
+    struct store_check_result result;
+    struct recount **groups; /* by number; NULL: not written, all zero */
+    uint64_t group_count;
+    uint64_t image; /* being walked; 0: the table or the trash */
+    uint8_t *data;  /* a leaf's worth of data blocks */
+    int stopped;    /* -ECANCELED: the walk goes back up, and nothing is compared */
+};
+
+/* Counts a problem and reports its line. */
+void check_problem(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Reads and decodes all copies of the superblock. Uses c->data. */
+void check_superblocks(struct check *c);
+
+#endif
