@@ -414,9 +414,9 @@ static int delete_rows_locked(struct catalog *catalog, const struct catalog_vers
                               const char *who)
 {
     static const char *const statements[] = {
-        "INSERT INTO tag_event (dataset, name, version, before, time, who) "
-        "SELECT dataset, name, '', version, unixepoch(), ?3 FROM tag "
-        "WHERE dataset = ?1 AND version = ?2",
+        ("INSERT INTO tag_event (dataset, name, version, before, time, who) "
+         "SELECT dataset, name, '', version, unixepoch(), ?3 FROM tag "
+         "WHERE dataset = ?1 AND version = ?2"),
         "DELETE FROM tag WHERE dataset = ?1 AND version = ?2",
         "DELETE FROM metadata WHERE dataset = ?1 AND version = ?2",
         "INSERT INTO retired (dataset, id) VALUES (?1, ?2)",

@@ -91,10 +91,35 @@ void forest_give_places(struct forest *forest, struct pblock first, uint64_t cou
 
 /* --- lookup ---- */
 
-/* The page of level `bottom` for a key, reading only. *ret_page is NULL in a hole; *ret_span is
+/* A tree that is only read. */
+struct forest_root {
+    struct ref ref; /* of the root page */
+    uint8_t level;  /* of the root page */
+};
+
+/* The leaf for a key, reading only. *ret_page is NULL in a hole; *ret_span is
  * then the number of keys from `key` on that the hole certainly covers. */
 int forest_find(struct forest *forest, struct ref root, uint8_t level, uint8_t rank, uint64_t key,
                 struct page **ret_page, uint64_t *ret_span);
+
+/* The same for the page of level `bottom`, at most the root's. */
+int forest_find_level(struct forest *forest, struct forest_root root, uint8_t rank, uint64_t key,
+                      uint8_t bottom, struct page **ret_page, uint64_t *ret_span);
+
+/* What two trees of images have at a key. */
+struct forest_comparison {
+    bool same;       /* they refer to the same, or both to nothing, ... */
+    uint64_t span;   /* ... for that many keys from there on */
+    uint64_t mapped; /* same: blocks that both map in what was passed over; it lies around the key,
+                        so a count needs keys that begin where the last span ended */
+    const struct page *from, *to; /* not same: their leaves; NULL: a hole. `span` reaches to the end
+                                     of the leaf. */
+};
+
+/* Finds the highest place around `key` at which the trees are the same. They may be of different
+ * heights. */
+int forest_compare(struct forest *forest, struct forest_root from, struct forest_root to,
+                   uint64_t key, struct forest_comparison *ret_comparison);
 
 /* --- change ---- */
 

@@ -133,6 +133,9 @@ int store_read_block(struct store *store, struct pblock at, uint8_t *buffer);
 
 /* Provides store->forest.need. The lock is let go meanwhile. */
 int store_provide_locked(struct store *store);
+/* For long walks over maps: counts a step in *steps, and lets the lock go for a moment after some
+ * of them, so that reads and writes do not wait for the walk. */
+void store_walk_on_locked(struct store *store, unsigned *steps);
 
 /* Takes blocks for data. `keep` blocks stay free. The lock is let go meanwhile when groups must be
  * loaded. */
@@ -187,6 +190,8 @@ void image_count(struct store *store, const struct image_record *record, bool in
 uint64_t image_outstanding(const struct image_record *record);
 /* The record of a number, without bringing the image into memory. The lock may be let go. */
 int image_record_locked(struct store *store, uint64_t number, struct image_record *ret_record);
+/* The same without letting the lock go: 0, FOREST_NEED or -errno. */
+int image_record_now(struct store *store, uint64_t number, struct image_record *ret_record);
 
 /* --- store_commit.c ---- */
 

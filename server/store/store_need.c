@@ -1,6 +1,7 @@
 /* Providing what the forest needs: pages, counts, places for new pages. */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <varve/error.h>
 
@@ -158,4 +159,16 @@ int store_provide_locked(struct store *store)
     }
     assert(0 && "a need of unknown kind");
     return -EIO;
+}
+
+void store_walk_on_locked(struct store *store, unsigned *steps)
+{
+    enum { STEPS_AT_ONCE = 64 }; /* leaves: some tens of microseconds */
+
+    if (++*steps % STEPS_AT_ONCE != 0) {
+        return;
+    }
+    pthread_mutex_unlock(&store->lock);
+    sched_yield();
+    pthread_mutex_lock(&store->lock);
 }

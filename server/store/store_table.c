@@ -32,20 +32,16 @@ struct store_image *image_find(const struct store *store, uint64_t number)
     return image;
 }
 
-int image_record_locked(struct store *store, uint64_t number, struct image_record *ret_record)
+int image_record_now(struct store *store, uint64_t number, struct image_record *ret_record)
 {
     struct tree table = forest_table(&store->forest);
     struct page *page = NULL;
     uint64_t span;
-    int r = number_fits(number) ? FOREST_NEED : -ENOENT;
+    int r = number_fits(number) ? 0 : -ENOENT;
 
-    while (r == FOREST_NEED) {
+    if (r == 0) {
         r = forest_find(&store->forest, slot_load(table.root), table.level, table.rank,
                         table_key(number), &page, &span);
-        if (r == FOREST_NEED) {
-            int provided = store_provide_locked(store);
-            r = provided < 0 ? provided : r;
-        }
     }
     if (r == 0 && page != NULL) {
         const char *refusal =
@@ -61,6 +57,18 @@ int image_record_locked(struct store *store, uint64_t number, struct image_recor
     }
     if (r == -ENOENT) {
         return varve_fail(ENOENT, "there is no image %llu", (unsigned long long)number);
+    }
+    return r;
+}
+
+int image_record_locked(struct store *store, uint64_t number, struct image_record *ret_record)
+{
+    int r;
+
+    while ((r = image_record_now(store, number, ret_record)) == FOREST_NEED) {
+        if ((r = store_provide_locked(store)) < 0) {
+            return r;
+        }
     }
     return r;
 }

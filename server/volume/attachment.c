@@ -181,6 +181,8 @@ void attendance_of(struct attachment_table *table, uint64_t image,
         for (const struct seat *seat = attachment->seats; seat != NULL; seat = seat->next)
             attendance.seats++;
         attendance.clients = count_clients(attachment);
+        if (attachment->seats != NULL)
+            snprintf(attendance.client, sizeof attendance.client, "%s", attachment->seats->client);
         if (attachment->writer != NULL)
             snprintf(attendance.writer, sizeof attendance.writer, "%s", attachment->writer);
     }

@@ -55,7 +55,7 @@ struct image_label label_of_volume(const char *name, bool shared)
     struct image_label label = {.kind = LABEL_VOLUME, .shared = shared};
 
     assert(name_is_valid(name, strlen(name)));
-    strcpy(label.name, name);
+    snprintf(label.name, sizeof label.name, "%s", name);
     return label;
 }
 

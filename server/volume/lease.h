@@ -63,11 +63,12 @@ void lease_leave(struct attachment_table *table, struct seat *seat);
 /* Whether lease_enter would succeed now. */
 bool lease_is_open_to(struct attachment_table *table, const struct seat *seat);
 
-/* Who is at an image. `writer` is cut to its size. */
+/* Who is at an image. Names are cut to their size. */
 struct attendance {
     unsigned seats;
     unsigned clients; /* with different names */
     char writer[160];
+    char client[160]; /* one of them */
 };
 void attendance_of(struct attachment_table *table, uint64_t image,
                    struct attendance *ret_attendance);

@@ -106,6 +106,6 @@ bool volume_ref_split(const char *text, char ret_from[REF_TEXT_MAX + 1],
         return false;
     memcpy(ret_from, text, from);
     ret_from[from] = '\0';
-    strcpy(ret_to, middle + 2);
+    memcpy(ret_to, middle + 2, strlen(middle + 2) + 1);
     return true;
 }

@@ -17,8 +17,9 @@
 
 #include "counts.h"
 #include "play.h"
+#include "play_random.h"
 
-enum { BLOCK = 4096, IMAGES = MODEL_IMAGES_MAX - 2 };
+enum { BLOCK = 4096 };
 
 struct lap {
     struct play play;
@@ -36,115 +37,6 @@ static uint64_t below(struct lap *lap, uint64_t limit)
 static bool hit(struct lap *lap, uint64_t of, uint64_t out_of)
 {
     return chance_hit(&lap->play.chance, of, out_of);
-}
-
-/* Sizes around the borders that matter: a block, an odd end, a leaf of 1 MiB, more than one leaf.
- */
-static uint64_t any_size(struct lap *lap)
-{
-    static const uint64_t sizes[] = {512,     BLOCK,           16 * BLOCK,         100 << 10,
-                                     1 << 20, (1 << 20) + 512, (3 << 20) + 5 * 512};
-
-    return hit(lap, 1, 2) ? sizes[below(lap, 7)] : (1 + below(lap, 2048)) * 512;
-}
-
-/* A random image; 0 when there is none. Half the time the lowest, so that it gets a history. */
-static uint64_t any_image(struct lap *lap)
-{
-    struct model_state *now = model_now(lap->play.history);
-
-    if (now->count == 0)
-        return 0;
-    return now->images[hit(lap, 1, 2) ? 0 : below(lap, now->count)].number;
-}
-
-/* A range of the image, of all kinds that a client sends. False when it would be empty. */
-static bool any_range(struct lap *lap, uint64_t image, uint64_t *ret_offset, uint64_t *ret_length)
-{
-    uint64_t size = model_find(model_now(lap->play.history), image)->size, length, offset;
-    bool aligned = hit(lap, 2, 3);
-
-    offset = below(lap, size);
-    length = hit(lap, 2, 3)   ? BLOCK
-             : hit(lap, 3, 4) ? 1 + below(lap, 16 * BLOCK)
-                              : 1 + below(lap, 600 << 10);
-    if (!aligned && length == BLOCK)
-        length = 1 + below(lap, 2 * BLOCK);
-    if (aligned) {
-        offset -= offset % BLOCK;
-        length = (length + BLOCK - 1) / BLOCK * BLOCK;
-    }
-    if (hit(lap, 1, 2) && size > 64 * BLOCK)
-        offset %= 64 * BLOCK; /* hot */
-    *ret_offset = offset;
-    *ret_length = length < size - offset ? length : size - offset;
-    return *ret_length > 0;
-}
-
-static void table_operation(struct lap *lap)
-{
-    struct play *play = &lap->play;
-    uint64_t image = any_image(lap), other = any_image(lap), made;
-    bool full = model_now(play->history)->count >= IMAGES;
-
-    if (image == 0 || (!full && hit(lap, 1, 6))) {
-        play_create(play, any_size(lap), &made);
-        return;
-    }
-    switch (below(lap, full ? 2 : 9)) {
-    case 0:
-    case 1:
-        play_delete(play, image);
-        break;
-    case 2:
-    case 3:
-    case 4:
-        play_clone(play, image, true, &made);
-        break;
-    case 5:
-        play_clone(play, image, false, &made);
-        break;
-    case 6:
-        play_resize(play, image, any_size(lap));
-        break;
-    case 7:
-        if (image != other)
-            play_rollback(play, image, other);
-        break;
-    default:
-        if (hit(lap, 1, 4))
-            play_freeze(play, image);
-    }
-}
-
-static void one_operation(struct lap *lap)
-{
-    struct play *play = &lap->play;
-    uint64_t image = any_image(lap), offset, length, kind = below(lap, 100);
-
-    if (image == 0 || kind < 8) {
-        table_operation(lap);
-    } else if (kind < 16) {
-        play_flush(play);
-    } else if (kind < 30) {
-        if (any_range(lap, image, &offset, &length))
-            play_zero(play, image, offset, length, hit(lap, 1, 10));
-    } else if (kind < 45) {
-        if (any_range(lap, image, &offset, &length))
-            play_read(play, image, offset, length);
-    } else if (kind < 98) {
-        if (any_range(lap, image, &offset, &length))
-            play_write(play, image, offset, length, hit(lap, 1, 10));
-    } else if (kind == 98) {
-        play_checkpoint(play);
-    } else {
-        play_settle(play);
-    }
-    if (model_under_way(play->history))
-        return; /* the disk died, or the store failed */
-    sim_disk_advance(play->disk, below(lap, 200000000));
-    while (!sim_disk_is_dead(play->disk) && !store_failed(play->store) && hit(lap, 1, 3))
-        play_step(play, (enum store_work)below(lap, STORE_WORKS));
 }
 
 static void arm_stop(struct lap *lap)
@@ -214,7 +106,7 @@ static void run_to_stop(struct lap *lap, uint64_t operations)
             else
                 arm_fault(lap);
         }
-        one_operation(lap);
+        play_random(play);
         if (hit(lap, 1, 50) && !play->forgiving && !sim_disk_is_dead(play->disk))
             play_compare(play);
     }
@@ -288,7 +180,7 @@ static void run_lap(struct lap *lap, uint64_t seed)
     lap->between = false;
     sim_disk_set_hook(lap->play.disk, at_event, lap);
     play_begin(&lap->play, &store);
-    play_create(&lap->play, any_size(lap), &made);
+    play_create(&lap->play, play_random_size(&lap->play.chance), &made);
     lap->between = hit(lap, 1, 2);
     while (lap->stops_done < lap->stops)
         run_to_stop(lap, 1 + below(lap, 2 * lap->operations / lap->stops));

@@ -1,0 +1,62 @@
+#include "volume/image_delete.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <varve/error.h>
+
+static int set_label(struct varve *varve, const struct doomed_image *doomed, enum label_state state)
+{
+    char label[IMAGE_LABEL_SIZE];
+    int r;
+
+    image_label_format(state, &doomed->label, label);
+    r = store_image_set_label(varve->store, doomed->image, label);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* Where this fails too, the labels say "deleted" of images that the catalog names: it is right, and
+ * the next opening sets them again. */
+static void take_back(struct varve *varve, const struct doomed_image *images, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)set_label(varve, &images[i], LABEL_LIVE);
+}
+
+static void delete_unnamed(struct varve *varve, const struct doomed_image *images, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int r = store_image_delete(varve->store, images[i].image);
+
+        if (r != 0 && r != -ENOENT)
+            note(varve,
+                 "the space of the deleted image %" PRIu64
+                 " comes back when the store is opened again: %s",
+                 images[i].image, varve_error());
+    }
+    if (store_flush(varve->store) != 0)
+        note(varve, "what was deleted may be deleted again when the store is opened: %s",
+             varve_error());
+}
+
+int images_delete_locked(struct varve *varve, const struct doomed_image *images, size_t count,
+                         int (*forget)(void *opaque), void *opaque)
+{
+    char line[512];
+    size_t marked = 0;
+    int r = 0;
+
+    while (r == 0 && marked < count)
+        r = set_label(varve, &images[marked++], LABEL_DELETED);
+    if (r == 0)
+        r = store_flush(varve->store);
+    if (r == 0)
+        r = forget(opaque);
+    if (r != 0) {
+        snprintf(line, sizeof line, "%s", varve_error());
+        take_back(varve, images, marked);
+        return varve_fail(-r, "%s", line);
+    }
+    delete_unnamed(varve, images, count);
+    return 0;
+}
