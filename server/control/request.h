@@ -21,7 +21,10 @@ enum parameter_kind {
     PARAMETER_TEXT,
     PARAMETER_NUMBER, /* an integer from 0 to 2^63 - 1; sizes are bytes */
     PARAMETER_FLAG,   /* true or false */
+    PARAMETER_LIST,   /* an array of strings, at most PARAMETER_LIST_MAX; only in a body */
 };
+
+enum { PARAMETER_LIST_MAX = 256 };
 
 /* What every request takes besides its own: the token of the operation that it is, by which others
  * ask how far it is and cancel it. */
@@ -57,6 +60,9 @@ extern const struct request_row control_operations[];
 const char *call_text(const struct call *call, const char *name);
 uint64_t call_number(const struct call *call, const char *name, uint64_t otherwise);
 bool call_flag(const struct call *call, const char *name, bool otherwise);
+/* The texts of a list, valid as long as the call; returns how many, 0 when there is no such
+ * argument. `texts` has room for PARAMETER_LIST_MAX. */
+size_t call_list(const struct call *call, const char *name, const char **texts);
 
 /* A JSON string of bytes that nobody checked: what is not UTF-8 is replaced. NULL without memory.
  */

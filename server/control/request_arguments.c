@@ -49,6 +49,19 @@ static json_t *value_of_text(const struct parameter *parameter, const json_t *te
     return json_copy((json_t *)(uintptr_t)text);
 }
 
+static int check_list(const struct parameter *parameter, const json_t *value)
+{
+    if (!json_is_array(value))
+        return varve_fail(EINVAL, "'%s' must be an array of strings", parameter->name);
+    if (json_array_size(value) > PARAMETER_LIST_MAX)
+        return varve_fail(EINVAL, "'%s' has %zu members; it may have %d", parameter->name,
+                          json_array_size(value), PARAMETER_LIST_MAX);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!json_is_string(json_array_get(value, i)))
+            return varve_fail(EINVAL, "'%s' must be an array of strings", parameter->name);
+    return 0;
+}
+
 static int check_kind(const struct parameter *parameter, const json_t *value)
 {
     switch (parameter->kind) {
@@ -65,6 +78,8 @@ static int check_kind(const struct parameter *parameter, const json_t *value)
         if (json_is_boolean(value))
             return 0;
         return varve_fail(EINVAL, "'%s' must be true or false", parameter->name);
+    case PARAMETER_LIST:
+        return check_list(parameter, value);
     }
     return varve_fail(EINVAL, "'%s' is of no kind", parameter->name);
 }
@@ -158,4 +173,14 @@ bool call_flag(const struct call *call, const char *name, bool otherwise)
 {
     const json_t *value = json_object_get(call->arguments, name);
     return value != NULL ? json_is_true(value) : otherwise;
+}
+
+size_t call_list(const struct call *call, const char *name, const char **texts)
+{
+    const json_t *list = json_object_get(call->arguments, name);
+    size_t count = json_array_size(list);
+
+    for (size_t i = 0; i < count; i++)
+        texts[i] = json_string_value(json_array_get(list, i));
+    return count;
 }

@@ -84,8 +84,10 @@ int request_find(const char *method, const char *path, const struct request_row 
 
 static json_t *describe(const struct request_row *row)
 {
-    static const char *const kinds[] = {
-        [PARAMETER_TEXT] = "string", [PARAMETER_NUMBER] = "integer", [PARAMETER_FLAG] = "boolean"};
+    static const char *const kinds[] = {[PARAMETER_TEXT] = "string",
+                                        [PARAMETER_NUMBER] = "integer",
+                                        [PARAMETER_FLAG] = "boolean",
+                                        [PARAMETER_LIST] = "array of strings"};
     json_t *parameters = json_array();
     for (const struct parameter *p = row->parameters; p != NULL && p->name != NULL; p++)
         json_array_append_new(parameters, json_pack("{ss ss sb}", "name", p->name, "kind",
