@@ -1,11 +1,17 @@
 /*
  * The data path: one open export of one client connection.
  *
- * An export is named by a ref (for now the name of a volume). Opening takes no lease and little
- * memory: nbdkit opens exports for listing too. The first write, trim or zero takes the write lease
- * of the volume for the connection's client, unless the volume is shared. Who the client is says
- * the caller, with `client`: connections with equal strings are one client and share the lease,
- * which ends when the last of them closes.
+ * An export is named by a ref: a volume, a snapshot, a version; or by two with ".." between them,
+ * the difference of two that are frozen. A difference can be read: where the second differs from
+ * the first it holds the second's bytes and is data, also where these are zeroes; where both are
+ * equal it is a hole. Its size is the second one's. "Equal" is the same block of the store: what
+ * was written again with the same bytes differs. As long as it is open neither of the two can be
+ * deleted.
+ *
+ * Opening takes no lease and little memory: nbdkit opens exports for listing too. The first write,
+ * trim or zero takes the write lease of the volume for the connection's client, unless the volume
+ * is shared. Who the client is says the caller, with `client`: connections with equal strings are
+ * one client and share the lease, which ends when the last of them closes.
  *
  * Any byte range is legal. Errors: past the end EINVAL for reads and ENOSPC for writes; EPERM when
  * read-only, the lease is another client's, or the client was fenced; EIO for damage and for a

@@ -6,48 +6,58 @@
 
 #include "volume/export_seat.h"
 #include "volume/volume_name.h"
-#include "volume/volume_ref.h"
 
-static int sit_down(struct varve *varve, const char *ref, const char *client,
-                    struct resolved *ret_resolved, struct seat *ret_seat)
+int export_sit_down_locked(struct varve *varve, const struct resolved *resolved, const char *client,
+                           struct seat *ret_seat)
 {
+    int r = seat_take(varve->attachments, resolved->image, resolved->ref, resolved->shared, client,
+                      ret_seat);
+
+    if (r == -ENOENT)
+        r = varve_fail(EIO, "%s '%s' is damaged: the store does not have its image %" PRIu64,
+                       named_name(resolved->kind), resolved->ref, resolved->image);
+    return r;
+}
+
+static int open_image(struct varve *varve, const char *ref, const char *client,
+                      struct varve_export *export)
+{
+    struct resolved resolved;
     struct catalog *catalog;
     int r = names_enter(varve, &catalog);
 
     if (r != 0)
         return r;
-    r = volume_ref_resolve_locked(varve, catalog, ref, ret_resolved);
-    if (r == 0) {
-        r = seat_take(varve->attachments, ret_resolved->image, ret_resolved->ref,
-                      ret_resolved->shared, client, ret_seat);
-        if (r == -ENOENT)
-            r = varve_fail(EIO, "%s '%s' is damaged: the store does not have its image %" PRIu64,
-                           named_name(ret_resolved->kind), ret_resolved->ref, ret_resolved->image);
-    }
+    r = volume_ref_resolve_locked(varve, catalog, ref, &resolved);
+    if (r == 0)
+        r = export_sit_down_locked(varve, &resolved, client, &export->seat);
     names_leave(varve);
-    return r;
+    if (r != 0)
+        return r;
+    export->size = store_image_size(varve->store, export->seat.image);
+    snprintf(export->description, sizeof export->description, "volume %s, %s", resolved.ref,
+             show_size(export->size).text);
+    return 0;
 }
 
 int varve_export_open(struct varve *varve, const char *ref, const char *client, bool read_only,
                       struct varve_export **ret_export)
 {
-    struct resolved resolved;
+    char from[REF_TEXT_MAX + 1], to[REF_TEXT_MAX + 1];
     struct varve_export *export = calloc(1, sizeof *export);
     int r;
 
     if (export == NULL)
         return varve_fail(ENOMEM, "no memory to open '%s'", show_text(ref).text);
-    r = sit_down(varve, ref, client, &resolved, &export->seat);
+    export->varve = varve;
+    export->store = varve->store;
+    export->read_only = read_only || varve->read_only;
+    r = volume_ref_split(ref, from, to) ? difference_open(varve, from, to, client, export)
+                                        : open_image(varve, ref, client, export);
     if (r != 0) {
         free(export);
         return r;
     }
-    export->varve = varve;
-    export->store = varve->store;
-    export->read_only = read_only || varve->read_only;
-    export->size = store_image_size(varve->store, export->seat.image);
-    snprintf(export->description, sizeof export->description, "volume %s, %s", resolved.ref,
-             show_size(export->size).text);
     *ret_export = export;
     return 0;
 }
@@ -57,6 +67,8 @@ void varve_export_close(struct varve_export *export)
     if (export == NULL)
         return;
     seat_leave(export->varve->attachments, &export->seat);
+    if (export->is_difference)
+        seat_leave(export->varve->attachments, &export->from);
     free(export);
 }
 

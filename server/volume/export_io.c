@@ -44,6 +44,8 @@ static unsigned store_flags(unsigned flags)
 
 int varve_export_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset)
 {
+    if (export->is_difference)
+        return for_client(difference_read(export, buffer, length, offset));
     return for_client(store_read(export->store, export->seat.image, buffer, length, offset));
 }
 
@@ -83,6 +85,8 @@ int varve_export_flush(struct varve_export *export)
 
 int varve_export_cache(struct varve_export *export, uint64_t length, uint64_t offset)
 {
+    if (export->is_difference)
+        return for_client(difference_cache(export, length, offset));
     return for_client(store_prefetch(export->store, export->seat.image, length, offset));
 }
 
@@ -94,6 +98,8 @@ int varve_export_extents(struct varve_export *export, uint64_t length, uint64_t 
     unsigned filled = 0;
     uint64_t end = offset + length;
 
+    if (export->is_difference)
+        return for_client(difference_extents(export, length, offset, ret_extents, max));
     /* In pieces: the store's extents are a type of its own, and the answer may be long. */
     while (filled < max && (filled == 0 || offset < end)) {
         unsigned room = max - filled < PIECE ? max - filled : PIECE;

@@ -1,20 +1,35 @@
-/* The inside of an open export; only for export.c and export_io.c. */
+/* The inside of an open export; only for export.c, export_io.c and export_difference.c. */
 #ifndef VOLUME_EXPORT_SEAT_H
 #define VOLUME_EXPORT_SEAT_H
 
 #include <varve/export.h>
 
 #include "volume/served_store.h"
+#include "volume/volume_ref.h"
 
-enum { DESCRIPTION_MAX = 384 };
+enum { DESCRIPTION_MAX = 2 * REF_TEXT_MAX + 160 };
 
 struct varve_export {
     struct varve *varve;
     struct store *store;
-    struct seat seat;
+    struct seat seat; /* at the image; of a difference, at the second one */
+    struct seat from; /* of a difference: at the first one */
+    bool is_difference;
     bool read_only;
     uint64_t size; /* when it was opened: what this connection's client was told */
     char description[DESCRIPTION_MAX];
 };
+
+/* Takes a seat at what a ref names. Expects the names lock. */
+int export_sit_down_locked(struct varve *varve, const struct resolved *resolved, const char *client,
+                           struct seat *ret_seat);
+
+/* Both refs must name what is frozen. Fills in the export, whose `varve` and `store` are set. */
+int difference_open(struct varve *varve, const char *from, const char *to, const char *client,
+                    struct varve_export *export);
+int difference_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset);
+int difference_cache(struct varve_export *export, uint64_t length, uint64_t offset);
+int difference_extents(struct varve_export *export, uint64_t length, uint64_t offset,
+                       struct varve_extent *ret_extents, unsigned max);
 
 #endif

@@ -1,8 +1,12 @@
+#include <errno.h>
+#include <varve/error.h>
 #include <varve/export.h>
 #include <varve/inspect.h>
 
 #include "inspect/inspect.h"
 #include "volume/served_store.h"
+#include "volume/volume_name.h"
+#include "volume/volume_ref.h"
 
 static int read_export(void *opaque, void *buffer, size_t length, uint64_t offset)
 {
@@ -45,8 +49,16 @@ static int inspect_export(struct varve_export *export, struct varve_inspection *
 
 int varve_inspect(struct varve *varve, const char *ref, struct varve_inspection **ret_inspection)
 {
+    char from[REF_TEXT_MAX + 1], to[REF_TEXT_MAX + 1];
     struct varve_export *export = NULL;
-    int r = varve_export_open(varve, ref, "varve inspect", true, &export);
+    int r;
+
+    if (volume_ref_split(ref, from, to))
+        return varve_fail(EINVAL,
+                          "'%s' is a difference, which holds no file system of its own; inspect "
+                          "'%s'",
+                          show_text(ref).text, show_text(to).text);
+    r = varve_export_open(varve, ref, "varve inspect", true, &export);
 
     if (r == 0)
         r = inspect_export(export, ret_inspection);
