@@ -20,6 +20,7 @@ import threading
 import time
 from pathlib import Path
 
+import counts
 from leftovers import Leftovers
 
 SKIP = 77
@@ -87,6 +88,7 @@ class Suite:
         self.build = Path(build).resolve()
         self.logs = self.build / "test-logs"
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.cases = {}  # done, by class of fault
         self.running = {}  # Popen by test
         self.changed = threading.Condition()
         self.stopping = None  # the signal that said so
@@ -162,6 +164,7 @@ class Suite:
             verdict, lines = "failed", [f"FAIL {test.name} {took}: {'; '.join(why)}: {log}"]
             lines += [f"    {line}" for line in text.splitlines()[-40:]]
         with self.changed:
+            counts.count_log(text, self.cases)
             if not self.stopping:
                 self.counts[verdict] += 1
                 print("\n".join(lines), flush=True)
@@ -201,6 +204,8 @@ def main():
     options.add_argument("--tests", default=Path(__file__).resolve().parents[1])
     options.add_argument("--list", action="store_true")
     options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--counted", action="store_true",
+                         help="a run of all tests fails when a class of faults was not met often enough")
     options.add_argument("names", nargs="*")
     args = options.parse_args()
     tests = choose(all_tests(args), args.names)
@@ -212,6 +217,10 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: suite.stop(number))
     good = suite.run(tests, args.jobs)
+    if not args.names and not suite.stopping and good and args.counted:
+        lines, short = counts.table(suite.cases)
+        print("\n".join(lines))
+        good = not short
     if suite.stopping:
         print(f"tests/run: interrupted by {suite.stopping.name}", file=sys.stderr)
         return 130

@@ -87,7 +87,8 @@ static bool answered(struct play *play, const char *what, int rc, bool durable)
         play_failed(play, "%s says %d", what, rc);
     if (rc == -ENOSPC)
         play->refused_now = true;
-    if (!store_failed(play->store) && rc != -EIO && rc != -ENOSPC)
+    /* a write with FUA may have been done and not made durable */
+    if (!store_failed(play->store) && rc != -EIO && rc != -ENOSPC && !durable)
         model_refused(play->history);
     return false;
 }

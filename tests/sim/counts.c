@@ -17,6 +17,7 @@ static const char *const names[COUNTED] = {
     [COUNT_HOSTILE] = "hostile images",
     [COUNT_OPERATIONS] = "model operations",
     [COUNT_STORE_FULL] = "full stores",
+    [COUNT_CATALOG_CUTS] = "catalog and store cuts",
 };
 
 void count_case(enum counted what, uint64_t cases)

@@ -22,6 +22,7 @@ enum counted {
     COUNT_HOSTILE, /* images with right checksums and impossible contents */
     COUNT_OPERATIONS,
     COUNT_STORE_FULL,
+    COUNT_CATALOG_CUTS, /* of store and catalog together */
     COUNTED
 };
 

@@ -83,14 +83,14 @@ static int stage_map(struct io *io, size_t length, void **ret_memory, size_t *re
 
     assert(length > 0 && length % SIM_PAGE == 0);
     pthread_mutex_lock(&disk->mutex);
+    if (disk->dead) { /* a stop may have come before the stage was removed */
+        pthread_mutex_unlock(&disk->mutex);
+        return varve_fail(EIO, "simulated stage memory is not to be had: the disk is off");
+    }
     assert(disk->stage == NULL || !disk->stage_named); /* once in a life, or removed */
     if (disk->stage != NULL)
         sim_zeroed_free(disk->stage, disk->stage_length);
     disk->stage = NULL;
-    if (disk->dead) {
-        pthread_mutex_unlock(&disk->mutex);
-        return varve_fail(EIO, "simulated stage memory is not to be had: the disk is off");
-    }
     *ret_found = disk->kept.there ? disk->kept.length : 0;
     length = *ret_found != 0 ? *ret_found : length;
     disk->stage = sim_zeroed(length);
