@@ -16,7 +16,7 @@ static bool conflicts(const struct range_locks *locks, const struct range *range
 void range_lock(struct range_locks *locks, struct range *range, pthread_mutex_t *mutex,
                 pthread_cond_t *changed)
 {
-    while (conflicts(locks, range)) {
+    while (conflicts(locks, range) || (locks->closed && range->alone)) {
         pthread_cond_wait(changed, mutex);
     }
     range->next = locks->held;
@@ -33,5 +33,32 @@ void range_unlock(struct range_locks *locks, struct range *range, pthread_cond_t
     }
     *at = range->next;
     /* costs no system call when nobody waits */
+    pthread_cond_broadcast(changed);
+}
+
+static bool any_alone(const struct range_locks *locks)
+{
+    for (const struct range *held = locks->held; held != NULL; held = held->next) {
+        if (held->alone) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void range_close(struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed)
+{
+    while (locks->closed) {
+        pthread_cond_wait(changed, mutex);
+    }
+    locks->closed = true;
+    while (any_alone(locks)) {
+        pthread_cond_wait(changed, mutex);
+    }
+}
+
+void range_reopen(struct range_locks *locks, pthread_cond_t *changed)
+{
+    locks->closed = false;
     pthread_cond_broadcast(changed);
 }

@@ -21,11 +21,17 @@ struct range {
 
 struct range_locks {
     struct range *held;
+    bool closed; /* to those that want to be alone */
 };
 
 /* Waits on `changed` until no held range conflicts. */
 void range_lock(struct range_locks *locks, struct range *range, pthread_mutex_t *mutex,
                 pthread_cond_t *changed);
 void range_unlock(struct range_locks *locks, struct range *range, pthread_cond_t *changed);
+
+/* Waits until no range is held alone; none is given out alone until range_reopen. Ranges that are
+ * shared come and go. */
+void range_close(struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed);
+void range_reopen(struct range_locks *locks, pthread_cond_t *changed);
 
 #endif

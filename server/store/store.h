@@ -103,7 +103,11 @@ int store_image_delete(struct store *store, uint64_t image);
 
 /* Shrinking drops what lies past the new end. */
 int store_image_resize(struct store *store, uint64_t image, uint64_t size);
+/* Writes that are under way end before, later ones see the new flags: a freeze finds none half in.
+ * Reads go on. */
 int store_image_set_flags(struct store *store, uint64_t image, unsigned flags);
+/* The same for some of them; the others stay. */
+int store_image_change_flags(struct store *store, uint64_t image, unsigned set, unsigned clear);
 int store_image_set_label(struct store *store, uint64_t image, const char *label);
 
 /* The head gets the content of `source` (size too), at one point in time. */

@@ -180,12 +180,29 @@ int store_image_resize(struct store *store, uint64_t number, uint64_t size)
     return r;
 }
 
+int store_image_change_flags(struct store *store, uint64_t number, unsigned set, unsigned clear)
+{
+    struct store_image *image;
+    int r = store_image_open(store, number, &image);
+
+    if (r < 0) {
+        return r;
+    }
+    pthread_mutex_lock(&store->lock);
+    range_close(&image->ranges, &store->lock, &store->changed);
+    struct journal_record record = {.kind = JOURNAL_FLAGS,
+                                    .image = number,
+                                    .image_flags = (image->record.flags & ~clear) | set};
+    r = store_change_locked(store, &record);
+    range_reopen(&image->ranges, &store->changed);
+    pthread_mutex_unlock(&store->lock);
+    store_image_close(store, image);
+    return r;
+}
+
 int store_image_set_flags(struct store *store, uint64_t image, unsigned flags)
 {
-    struct journal_record record = {
-        .kind = JOURNAL_FLAGS, .image = image, .image_flags = flags, .label = NULL};
-
-    return change(store, &record);
+    return store_image_change_flags(store, image, flags, ~flags);
 }
 
 int store_image_set_label(struct store *store, uint64_t image, const char *label)

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <varve/error.h>
 
@@ -315,11 +316,33 @@ static int begin_change(struct store *store, struct store_image *image, struct r
     return r;
 }
 
-/* Lets the range go and commits for FUA. */
+/* Somebody's data is missing from now on. Where even this fails the store is at its end. Keeps the
+ * line of what failed. */
+static void mark_incomplete_locked(struct store *store, struct store_image *image, int failure)
+{
+    struct journal_record record = {.kind = JOURNAL_FLAGS,
+                                    .image = image->number,
+                                    .image_flags = image->record.flags | STORE_IMAGE_INCOMPLETE};
+    char line[512];
+
+    if (store->failed || (image->record.flags & STORE_IMAGE_INCOMPLETE) != 0) {
+        return;
+    }
+    snprintf(line, sizeof line, "%s", varve_error());
+    if (store_change_locked(store, &record) < 0) {
+        (void)varve_fail(-failure, "%s", line);
+    }
+}
+
+/* Lets the range go and commits for FUA. `begun`: the change was legal, so that a failure is ours.
+ */
 static int end_change(struct store *store, struct store_image *image, struct range *held, int r,
-                      unsigned flags)
+                      unsigned flags, bool begun)
 {
     pthread_mutex_lock(&store->lock);
+    if (r < 0 && begun) {
+        mark_incomplete_locked(store, image, r);
+    }
     range_unlock(&image->ranges, held, &store->changed);
     if (r == 0 && (flags & STORE_FUA) != 0) {
         r = store_commit_locked(store, log_head(&store->log));
@@ -340,6 +363,7 @@ int store_write(struct store *store, struct store_image *image, const void *buff
     }
     pthread_mutex_lock(&store->lock);
     int r = begin_change(store, image, &held, offset, length);
+    bool begun = r == 0;
     if (r == 0) {
         r = room_for_all(store, image, lblock_at(range.start), range.end - range.start);
     }
@@ -357,7 +381,7 @@ int store_write(struct store *store, struct store_image *image, const void *buff
     if (r == 0 && range.tail_to > 0) {
         r = write_part(store, image, range.tail, 0, range.tail_to, from);
     }
-    return end_change(store, image, &held, r, flags);
+    return end_change(store, image, &held, r, flags, begun);
 }
 
 int store_punch(struct store *store, struct store_image *image, struct lblock first, uint64_t count)
@@ -410,6 +434,7 @@ int store_zero(struct store *store, struct store_image *image, uint64_t length, 
     }
     pthread_mutex_lock(&store->lock);
     int r = begin_change(store, image, &held, offset, length);
+    bool begun = r == 0;
     store->counters.zeroes++;
     store->counters.zero_bytes += length;
     pthread_mutex_unlock(&store->lock);
@@ -422,7 +447,7 @@ int store_zero(struct store *store, struct store_image *image, uint64_t length, 
     if (r == 0 && range.tail_to > 0) {
         r = store_zero_part(store, image, range.tail, 0, range.tail_to);
     }
-    return end_change(store, image, &held, r, flags);
+    return end_change(store, image, &held, r, flags, begun);
 }
 
 int store_flush(struct store *store)
