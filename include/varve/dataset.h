@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <varve/commit.h>
 #include <varve/hold.h>
 #include <varve/server.h>
 #include <varve/snapshot.h>
@@ -38,10 +39,8 @@ enum {
     VARVE_DATASET_ID = 15,
     VARVE_VERSION_ID = 7,
     VARVE_DATASET_NAME_MAX = 2 * VARVE_NAME_MAX + 1, /* TEAM/NAME */
-    VARVE_DIGEST_TEXT = 64,                          /* hexadecimal */
-    VARVE_CLASS_MAX = 15,
-    VARVE_KEY_MAX = 128,    /* of [A-Za-z0-9._/:-] */
-    VARVE_VALUE_MAX = 4095, /* bytes */
+    VARVE_KEY_MAX = 128,                             /* of [A-Za-z0-9._/:-] */
+    VARVE_VALUE_MAX = 4095,                          /* bytes */
 };
 
 /* --- metadata -------------------------------------------------------------------------------- */

@@ -243,3 +243,45 @@ int catalog_dataset_delete(struct catalog *catalog, const struct catalog_dataset
     catalog_unlock(catalog);
     return r;
 }
+
+static int delete_versions_locked(struct catalog *catalog, const struct catalog_dataset *dataset)
+{
+    static const char *const statements[] = {
+        "DELETE FROM tag WHERE dataset = ?1",
+        "DELETE FROM metadata WHERE dataset = ?1",
+        "DELETE FROM hold WHERE image IN (SELECT image FROM version WHERE dataset = ?1)",
+        "INSERT INTO retired (dataset, id) SELECT dataset, id FROM version WHERE dataset = ?1",
+        "DELETE FROM version WHERE dataset = ?1",
+    };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < sizeof statements / sizeof statements[0]; i++) {
+        sqlite3_stmt *statement = NULL;
+
+        r = catalog_query_locked(catalog, &statement, statements[i], "t", dataset->id);
+        if (r == 0)
+            r = catalog_run_locked(catalog, statement);
+    }
+    return r;
+}
+
+int catalog_dataset_delete_whole(struct catalog *catalog, const struct catalog_dataset *dataset,
+                                 const struct catalog_change *change)
+{
+    char object[FULL_NAME];
+    int r;
+
+    catalog_dataset_full_name(dataset, object);
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r == 0) {
+        r = delete_versions_locked(catalog, dataset);
+        if (r == 0)
+            r = delete_rows_locked(catalog, dataset);
+        if (r == 0)
+            r = catalog_history_insert_locked(catalog, kind, object, change);
+        r = catalog_end_locked(catalog, r);
+    }
+    catalog_unlock(catalog);
+    return r;
+}

@@ -67,5 +67,8 @@ int catalog_dataset_update(struct catalog *catalog, const struct catalog_dataset
 /* -EBUSY while it has versions. Its id is never used again. */
 int catalog_dataset_delete(struct catalog *catalog, const struct catalog_dataset *dataset,
                            const struct catalog_change *change);
+/* The same with all its versions, their tags, metadata and holds: all or nothing. */
+int catalog_dataset_delete_whole(struct catalog *catalog, const struct catalog_dataset *dataset,
+                                 const struct catalog_change *change);
 
 #endif

@@ -419,6 +419,8 @@ static int delete_rows_locked(struct catalog *catalog, const struct catalog_vers
          "WHERE dataset = ?1 AND version = ?2"),
         "DELETE FROM tag WHERE dataset = ?1 AND version = ?2",
         "DELETE FROM metadata WHERE dataset = ?1 AND version = ?2",
+        ("DELETE FROM hold WHERE image = "
+         "(SELECT image FROM version WHERE dataset = ?1 AND id = ?2)"),
         "INSERT INTO retired (dataset, id) VALUES (?1, ?2)",
         "DELETE FROM version WHERE dataset = ?1 AND id = ?2",
     };

@@ -81,7 +81,7 @@ int catalog_version_update(struct catalog *catalog, const struct catalog_version
                            const struct catalog_version_update *update,
                            const struct catalog_change *change);
 
-/* With its tags and metadata. Its id and its sequence number are never used again. */
+/* With its tags, metadata and holds. Its id and its sequence number are never used again. */
 int catalog_version_delete(struct catalog *catalog, const struct catalog_version *version,
                            const struct catalog_change *change);
 

@@ -131,7 +131,22 @@ void attachment_drop_locked(struct attachment_table *table, struct attachment *a
     *place = attachment->next;
     /* Within the lock: who finds no attachment may delete the image, and must not find it open. */
     store_image_close(table->store, attachment->image);
+    /* Where this fails, the next opening does it: the label says so. */
+    if (attachment->doomed)
+        (void)store_image_delete(table->store, attachment->number);
     free_attachment(attachment);
+}
+
+bool attachment_doom(struct attachment_table *table, uint64_t image)
+{
+    struct attachment *attachment;
+
+    attachments_lock(table);
+    attachment = attachment_find_locked(table, image);
+    if (attachment != NULL)
+        attachment->doomed = true;
+    attachments_unlock(table);
+    return attachment != NULL;
 }
 
 void seat_leave(struct attachment_table *table, struct seat *seat)

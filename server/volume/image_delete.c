@@ -28,6 +28,11 @@ static void delete_unnamed(struct varve *varve, const struct doomed_image *image
     for (size_t i = 0; i < count; i++) {
         int r = store_image_delete(varve->store, images[i].image);
 
+        /* Who left in between has closed it. */
+        if (r == -EBUSY)
+            r = attachment_doom(varve->attachments, images[i].image)
+                    ? 0
+                    : store_image_delete(varve->store, images[i].image);
         if (r != 0 && r != -ENOENT)
             note(varve,
                  "the space of the deleted image %" PRIu64

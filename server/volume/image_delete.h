@@ -15,8 +15,8 @@ struct doomed_image {
 
 /* All or none. `forget` takes the names out of the catalog, in one transaction; when it fails, the
  * images live on. One that the store does not have is passed over. Once the names are gone this
- * returns 0: what cannot be deleted then is noted, and deleted by the next opening. Expects the
- * names lock; nothing of it may be attached. */
+ * returns 0: what cannot be deleted then is noted, and deleted by the next opening. One that is
+ * attached goes with the last client that has it open. Expects the names lock. */
 int images_delete_locked(struct varve *varve, const struct doomed_image *images, size_t count,
                          int (*forget)(void *opaque), void *opaque);
 

@@ -78,6 +78,10 @@ void attendance_of(struct attachment_table *table, uint64_t image,
  * "" when nobody held it. */
 void lease_release(struct attachment_table *table, uint64_t image, char ret_holder[160]);
 
+/* Deletes the image when its last seat leaves; false when nobody is at it. Callers see to it that
+ * no seat is taken any more. */
+bool attachment_doom(struct attachment_table *table, uint64_t image);
+
 /* For an image that is attached, or not: then nothing happens. */
 void attachment_set_shared(struct attachment_table *table, uint64_t image, bool shared);
 void attachment_set_name(struct attachment_table *table, uint64_t image, const char *name);

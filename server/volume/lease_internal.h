@@ -15,6 +15,7 @@ struct attachment {
     unsigned pins;               /* calls that wait and look at it again afterwards */
     char name[VARVE_HOLDER_MAX]; /* ref, for messages */
     bool shared;
+    bool doomed;            /* the image goes with the last seat */
     char *writer;           /* the client that holds the lease, or NULL */
     _Atomic uint64_t epoch; /* from 1; see lease.h */
     _Atomic bool draining;  /* lease_release waits for writes; nothing is granted meanwhile */

@@ -6,6 +6,7 @@
 #include <varve/error.h>
 
 #include "volume/image_label.h"
+#include "volume/name_taken.h"
 #include "volume/served_store.h"
 #include "volume/volume_name.h"
 
@@ -103,6 +104,9 @@ static int rename_locked(struct varve *varve, struct catalog *catalog, const cha
     int r = find_sound_locked(varve, catalog, name, &row, &volume);
 
     if (r != 0 || strcmp(name, new_name) == 0)
+        return r;
+    r = name_is_free_locked(catalog, new_name);
+    if (r != 0)
         return r;
     snprintf(what, sizeof what, "renamed from %s", name);
     r = catalog_volume_rename(catalog, name, new_name, &change);

@@ -5,6 +5,7 @@
 #include <varve/error.h>
 
 #include "volume/image_label.h"
+#include "volume/name_taken.h"
 #include "volume/served_store.h"
 #include "volume/volume_name.h"
 
@@ -49,7 +50,6 @@ static int create_locked(struct varve *varve, struct catalog *catalog, const cha
 int varve_volume_create(struct varve *varve, const char *name,
                         const struct varve_volume_options *options)
 {
-    struct catalog_volume row;
     struct catalog *catalog;
     int r = name_check(name);
 
@@ -61,10 +61,8 @@ int varve_volume_create(struct varve *varve, const char *name,
         r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
-    r = catalog_volume_find(catalog, name, &row);
+    r = name_is_free_locked(catalog, name);
     if (r == 0)
-        r = varve_fail(EEXIST, "volume '%s' exists already; choose another name", name);
-    else if (r == -ENOENT)
         r = create_locked(varve, catalog, name, options);
     names_leave(varve);
     return r;

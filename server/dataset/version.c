@@ -1,0 +1,316 @@
+/* Versions: made, shown, listed, and what can be changed about them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_holds.h"
+#include "dataset/dataset_id.h"
+#include "dataset/dataset_ref.h"
+#include "dataset/dataset_view.h"
+#include "volume/image_label.h"
+#include "volume/volume_name.h"
+#include "volume/volume_ref.h"
+
+/* A version that is being made. */
+struct birth {
+    struct varve *varve;
+    struct catalog *catalog;
+    struct catalog_dataset dataset;
+    const struct varve_version_options *options;
+    struct catalog_version row;
+    struct image_label label;
+    char what[CATALOG_WHAT_MAX + 1];
+};
+
+static int make_empty(struct birth *birth, const char *label)
+{
+    uint64_t size = birth->options->size != 0 ? birth->options->size : birth->dataset.size;
+    int r;
+
+    if (size == 0)
+        return varve_fail(EINVAL, "how large? Say --size SIZE, like --size 10G; or give the "
+                                  "dataset a size for its new versions");
+    r = size_check(size);
+    snprintf(birth->what, sizeof birth->what, "created empty, with %" PRIu64 " bytes", size);
+    return r == 0 ? store_image_create(birth->varve->store, size, 0, label, &birth->row.image) : r;
+}
+
+/* A version's dataset may get another name; its id stays. */
+static void keep_parent(struct birth *birth, const struct resolved *source)
+{
+    if (source->kind == NAMED_VERSION)
+        snprintf(birth->row.parent, sizeof birth->row.parent, "%s:%s", source->dataset,
+                 source->version);
+    else
+        snprintf(birth->row.parent, sizeof birth->row.parent, "%s", source->ref);
+    snprintf(birth->what, sizeof birth->what, "cloned from %s", source->ref);
+}
+
+static int make_clone(struct birth *birth, const char *label)
+{
+    struct store *store = birth->varve->store;
+    uint64_t size = birth->options->size;
+    struct store_image_info info;
+    struct store_clone clone = {.label = label};
+    struct resolved source;
+    int r = volume_ref_resolve_locked(birth->varve, birth->catalog, birth->options->from, &source);
+
+    if (r == 0 && size != 0)
+        r = size_check(size);
+    if (r != 0)
+        return r;
+    r = store_image_stat(store, source.image, &info);
+    if (r == -ENOENT)
+        return varve_fail(EIO, "%s '%s' is damaged: the store does not have its image %" PRIu64,
+                          named_name(source.kind), source.ref, source.image);
+    if (r == 0 && size != 0 && size < info.size)
+        r = varve_fail(EINVAL, "%s '%s' has %s and does not fit into %s", named_name(source.kind),
+                       source.ref, show_size(info.size).text, show_size(size).text);
+    clone.source = source.image;
+    if (r == 0)
+        r = store_image_clone(store, &clone, 1);
+    if (r != 0)
+        return r;
+    birth->row.image = clone.image;
+    keep_parent(birth, &source);
+    return size > info.size ? store_image_resize(store, clone.image, size) : 0;
+}
+
+/* With its hold and metadata, or not at all. */
+static int name_it(struct birth *birth)
+{
+    const struct varve_version_options *options = birth->options;
+    const struct catalog_change change = {varve_actor(), birth->what};
+    const struct catalog_change more = {varve_actor(), "got its metadata"};
+    const struct catalog_version_update update = {
+        .settings = (const struct catalog_setting *)options->settings.settings,
+        .setting_count = options->settings.count};
+    struct catalog_version *row = &birth->row;
+    char held[CATALOG_WHAT_MAX + 1], name[VARVE_DATASET_NAME_MAX + 1], line[512];
+    const struct catalog_change hold = {varve_actor(), held};
+    int64_t number;
+    int r = catalog_version_insert(birth->catalog, row, &change);
+
+    if (r != 0)
+        return r;
+    catalog_dataset_full_name(&birth->dataset, name);
+    snprintf(row->ref, sizeof row->ref, "%s:%s", name, row->id);
+    if (update.setting_count > 0)
+        r = catalog_version_update(birth->catalog, row, &update, &more);
+    if (r == 0 && options->hold != NULL) {
+        snprintf(held, sizeof held, "held: %s", options->hold);
+        r = catalog_hold_insert(birth->catalog, row->image, options->hold, "version", row->ref,
+                                &hold, &number);
+    }
+    if (r == 0)
+        return 0;
+    snprintf(line, sizeof line, "%s", varve_error());
+    (void)catalog_version_delete(birth->catalog, row, &more);
+    return varve_fail(-r, "%s", line);
+}
+
+/* The image first, durable and labelled "new"; then its name; then the final label. A crash in
+ * between leaves what the next opening undoes or finishes. */
+static int create_locked(struct birth *birth)
+{
+    struct catalog_version *row = &birth->row;
+    char label[IMAGE_LABEL_SIZE], line[512];
+    int r = version_id_draw_locked(birth->catalog, birth->dataset.id, row->id);
+
+    if (r != 0)
+        return r;
+    birth->label = (struct image_label){.kind = LABEL_VERSION};
+    memcpy(row->dataset, birth->dataset.id, sizeof row->dataset);
+    memcpy(birth->label.dataset, row->dataset, sizeof row->dataset);
+    memcpy(birth->label.version, row->id, sizeof row->id);
+    image_label_format(LABEL_NEW, &birth->label, label);
+    r = birth->options->from != NULL ? make_clone(birth, label) : make_empty(birth, label);
+    if (r == 0)
+        r = store_flush(birth->varve->store);
+    if (r == 0)
+        r = name_it(birth);
+    if (r != 0) {
+        /* Where this fails too, the next opening does it. The line says what came first. */
+        snprintf(line, sizeof line, "%s", varve_error());
+        if (row->image != 0)
+            (void)store_image_delete(birth->varve->store, row->image);
+        return varve_fail(-r, "%s", line);
+    }
+    image_label_format(LABEL_LIVE, &birth->label, label);
+    if (store_image_set_label(birth->varve->store, row->image, label) != 0)
+        note(birth->varve, "the new version '%s' could not be labelled in the store: %s", row->ref,
+             varve_error());
+    return 0;
+}
+
+static int check_options(const struct varve_version_options *options)
+{
+    int r = text_check("message", options->message, VARVE_MESSAGE_MAX);
+
+    if (r == 0)
+        r = text_check("reason of the hold", options->hold, VARVE_REASON_MAX);
+    if (r == 0 && options->hold != NULL && options->hold[0] == '\0')
+        r = varve_fail(EINVAL, "a hold needs a reason, which tells others why it must stay");
+    return r == 0 ? settings_check(&options->settings) : r;
+}
+
+int varve_version_create(struct varve *varve, const char *dataset,
+                         const struct varve_version_options *options,
+                         struct varve_version *ret_version)
+{
+    struct birth birth = {
+        .varve = varve, .options = options, .row = {.created = (int64_t)time(NULL)}};
+    struct varve_version made;
+    int r = check_options(options);
+
+    if (r == 0)
+        r = changes_are_allowed(varve);
+    if (r == 0)
+        r = names_enter(varve, &birth.catalog);
+    if (r != 0)
+        return r;
+    snprintf(birth.row.who, sizeof birth.row.who, "%s", varve_actor());
+    snprintf(birth.row.message, sizeof birth.row.message, "%s",
+             options->message != NULL ? options->message : "");
+    r = dataset_find_locked(birth.catalog, dataset, &birth.dataset);
+    if (r == 0)
+        r = create_locked(&birth);
+    if (r == 0)
+        r = version_show_locked(varve, birth.catalog, &birth.row, &made);
+    names_leave(varve);
+    if (r == 0 && ret_version != NULL)
+        *ret_version = made;
+    return r;
+}
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+int varve_version_show(struct varve *varve, const char *ref, struct varve_version *ret_version)
+{
+    struct catalog_version row;
+    struct catalog *catalog;
+    int r = names_enter(varve, &catalog);
+
+    if (r != 0)
+        return r;
+    r = version_find_locked(catalog, ref, &row);
+    if (r == 0)
+        r = version_show_locked(varve, catalog, &row, ret_version);
+    names_leave(varve);
+    return r;
+}
+
+/* Newest first, and the uncommitted before all others. */
+static int compare_versions(const void *one, const void *two)
+{
+    const struct varve_version *a = one, *b = two;
+
+    if ((a->sequence == 0) != (b->sequence == 0))
+        return a->sequence == 0 ? -1 : 1;
+    if (a->sequence != b->sequence)
+        return a->sequence > b->sequence ? -1 : 1;
+    if (a->created != b->created)
+        return a->created > b->created ? -1 : 1;
+    return a->image > b->image ? -1 : 1;
+}
+
+static int collect_locked(struct varve *varve, struct catalog *catalog, const char *dataset,
+                          bool all, struct rows *versions)
+{
+    struct rows rows = {.size = sizeof(struct catalog_version)};
+    struct catalog_dataset row;
+    struct dataset_view view;
+    int r = dataset_find_locked(catalog, dataset, &row);
+
+    if (r == 0)
+        r = dataset_view_open_locked(varve, catalog, &row, &view);
+    if (r != 0)
+        return r;
+    r = dataset_versions_locked(catalog, row.id, &rows);
+    for (size_t i = 0; r == 0 && i < rows.count; i++) {
+        const struct catalog_version *one = rows_at(&rows, i);
+        struct varve_version version;
+
+        if (!all && one->sequence == 0)
+            continue;
+        r = version_stat_locked(&view, one, &version);
+        if (r == 0)
+            r = rows_add(versions, &version);
+    }
+    free(rows.rows);
+    dataset_view_release(&view);
+    return r;
+}
+
+int varve_version_list(struct varve *varve, const char *dataset, bool all,
+                       varve_version_visit visit, void *opaque)
+{
+    struct rows versions = {.size = sizeof(struct varve_version)};
+    struct catalog *catalog;
+    int r = names_enter(varve, &catalog);
+
+    if (r != 0)
+        return r;
+    r = collect_locked(varve, catalog, dataset, all, &versions);
+    names_leave(varve);
+    if (r == 0 && versions.count > 0)
+        qsort(versions.rows, versions.count, versions.size, compare_versions);
+    for (size_t i = 0; r == 0 && i < versions.count; i++)
+        r = visit(opaque, rows_at(&versions, i));
+    free(versions.rows);
+    return r;
+}
+
+/* --- changes --------------------------------------------------------------------------------- */
+
+static int update_locked(struct catalog *catalog, struct catalog_version *row,
+                         const struct varve_version_update *update)
+{
+    char what[CATALOG_WHAT_MAX + 1];
+    const struct catalog_change change = {varve_actor(), what};
+    const struct catalog_version_update changes = {
+        .message = update->message,
+        .settings = (const struct catalog_setting *)update->settings.settings,
+        .setting_count = update->settings.count};
+    int r;
+
+    snprintf(what, sizeof what, "%s%s%s", update->message != NULL ? "message: " : "",
+             update->message != NULL ? update->message : "",
+             update->message == NULL      ? "changed its metadata"
+             : update->settings.count > 0 ? "; changed its metadata"
+                                          : "");
+    r = catalog_version_update(catalog, row, &changes, &change);
+    return r == 0 ? catalog_version_find(catalog, row->dataset, row->id, row) : r;
+}
+
+int varve_version_update(struct varve *varve, const char *ref,
+                         const struct varve_version_update *update,
+                         struct varve_version *ret_version)
+{
+    struct catalog_version row;
+    struct varve_version changed;
+    struct catalog *catalog;
+    int r = text_check("message", update->message, VARVE_MESSAGE_MAX);
+
+    if (r == 0)
+        r = settings_check(&update->settings);
+    if (r == 0)
+        r = changes_are_allowed(varve);
+    if (r == 0)
+        r = names_enter(varve, &catalog);
+    if (r != 0)
+        return r;
+    r = version_find_exactly_locked(catalog, ref, &row);
+    if (r == 0)
+        r = update_locked(catalog, &row, update);
+    if (r == 0)
+        r = version_show_locked(varve, catalog, &row, &changed);
+    names_leave(varve);
+    if (r == 0 && ret_version != NULL)
+        *ret_version = changed;
+    return r;
+}
