@@ -90,6 +90,8 @@ extern const struct command command_volumes;
 extern const struct command command_attach;
 extern const struct command command_detach;
 extern const struct command command_inspect;
+extern const struct command command_holds;
+extern const struct command command_log;
 extern const struct command command_check;
 extern const struct command command_operations;
 extern const struct command command_stats;

@@ -10,6 +10,8 @@ static const struct command *const commands[] = {
     &command_attach,
     &command_detach,
     &command_inspect,
+    &command_holds,
+    &command_log,
     &command_check,
     &command_operations,
     &command_stats,

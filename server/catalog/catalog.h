@@ -116,6 +116,11 @@ struct catalog_event {
 };
 /* The first event after number `after` (0 to begin); -ENOENT, with no line, after the last. */
 int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_event *ret_event);
+/* The last event before number `before`; `object` and `kind` choose, if not "": events of that
+ * object and of what is named behind it with '@' or ':', events of that kind. -ENOENT, with no
+ * line, before the first. */
+int catalog_history_before(struct catalog *catalog, int64_t before, const char *object,
+                           const char *kind, struct catalog_event *ret_event);
 
 /* --- checking -------------------------------------------------------------------------------- */
 

@@ -126,3 +126,31 @@ int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_
         *ret_event = event;
     return r;
 }
+
+int catalog_history_before(struct catalog *catalog, int64_t before, const char *object,
+                           const char *kind, struct catalog_event *ret_event)
+{
+    struct catalog_event event;
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT number, time, who, kind, object, what FROM history "
+                             "WHERE number < ?1 AND (?3 = '' OR kind = ?3) AND (?2 = '' "
+                             "OR object = ?2 "
+                             "OR substr(object, 1, length(?2) + 1) IN (?2 || '@', ?2 || ':')) "
+                             "ORDER BY number DESC LIMIT 1",
+                             "ntt", before, object, kind);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
+    if (r == 1)
+        r = read_event(catalog, statement, &event);
+    else if (r == 0)
+        r = -ENOENT;
+    sqlite3_finalize(statement);
+    catalog_unlock(catalog);
+    if (r == 0)
+        *ret_event = event;
+    return r;
+}

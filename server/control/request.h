@@ -54,6 +54,8 @@ extern const struct request_row control_volumes[];
 extern const struct request_row control_exports[];
 extern const struct request_row control_store[];
 extern const struct request_row control_inspect[];
+extern const struct request_row control_holds[];
+extern const struct request_row control_history[];
 extern const struct request_row control_operations[];
 
 /* Arguments by name; the default when the caller gave none. */

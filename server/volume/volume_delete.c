@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <varve/error.h>
 
+#include "volume/guard.h"
 #include "volume/image_label.h"
 #include "volume/served_store.h"
 #include "volume/volume_name.h"
@@ -45,21 +46,19 @@ static int delete_locked(struct varve *varve, struct catalog *catalog, const cha
 {
     char what[CATALOG_WHAT_MAX + 1];
     const struct catalog_change change = {varve_actor(), what};
-    struct catalog_volume row;
+    struct catalog_volume row = {.image = 0};
     struct varve_volume volume;
+    struct guarded guarded = {.kind = NAMED_VOLUME, .ref = name, .then = "delete it"};
     int r = catalog_volume_find(catalog, name, &row);
 
+    guarded.image = row.image;
     if (r == 0)
         r = volume_stat_locked(varve, &row, &volume);
     if (r != 0)
         return r;
-    if (volume.connections > 0)
-        return varve_fail(EBUSY,
-                          "volume '%s' is attached (%u connection%s%s%s); detach it first, then "
-                          "delete it",
-                          name, volume.connections, volume.connections == 1 ? "" : "s",
-                          volume.writer[0] == '\0' ? "" : ", written by ",
-                          show_text(volume.writer).text);
+    r = guard_locked(varve, catalog, &guarded);
+    if (r != 0)
+        return r;
     if (volume.damaged) {
         snprintf(what, sizeof what, "deleted; its image %" PRIu64 " was missing", row.image);
         return catalog_volume_delete(catalog, name, &change);
