@@ -29,6 +29,8 @@ enum exit_code exit_code_of(int error)
     case EEXIST:
     case ENOTEMPTY:
         return EXIT_EXISTS;
+    case ESTALE:
+        return EXIT_STALE;
     case ECANCELED:
         return EXIT_CANCELLED;
     default:

@@ -16,6 +16,7 @@ enum exit_code {
     EXIT_EXISTS = 8,        /* the name is taken */
     EXIT_NO_ANSWER = 9,     /* a server holds the store and its control door does not answer */
     EXIT_CANCELLED = 10,    /* it was told to stop before it was done, and undid what it had done */
+    EXIT_STALE = 11,        /* a tag is not where it was expected to be; nothing was done */
 };
 
 /* The code for a negative errno as varve's functions return it, or for 0. */

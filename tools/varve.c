@@ -28,7 +28,7 @@ const struct command command_varve = {
         "\n"
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 in use, 5 no space,\n"
         "6 damage found or I/O error, 7 not permitted, 8 exists already, 9 no answer from\n"
-        "the server, 10 cancelled.",
+        "the server, 10 cancelled, 11 a tag is not where it was expected.",
     .example = "varve init /srv/store --limit 100G\n"
                "varve --store /srv/store volumes create demo --size 10G\n"
                "varve --store /srv/store serve",
