@@ -2,20 +2,22 @@
  * The data path: one open export of one client connection.
  *
  * An export is named by a ref: a volume, a snapshot, a version; or by two with ".." between them,
- * the difference of two that are frozen. A difference can be read: where the second differs from
- * the first it holds the second's bytes and is data, also where these are zeroes; where both are
- * equal it is a hole. Its size is the second one's. "Equal" is the same block of the store: what
- * was written again with the same bytes differs. As long as it is open neither of the two can be
- * deleted.
+ * the difference of two that are frozen. Snapshots and committed versions are frozen: any number of
+ * clients may have them open, and nobody can write them. A version that is committed while clients
+ * have it open is frozen for these too, from that moment on. A difference can be read: where the
+ * second differs from the first it holds the second's bytes and is data, also where these are
+ * zeroes; where both are equal it is a hole. Its size is the second one's. "Equal" is the same
+ * block of the store: what was written again with the same bytes differs. As long as it is open
+ * neither of the two can be deleted.
  *
  * Opening takes no lease and little memory: nbdkit opens exports for listing too. The first write,
- * trim or zero takes the write lease of the volume for the connection's client, unless the volume
+ * trim or zero takes the write lease of the image for the connection's client, unless the volume
  * is shared. Who the client is says the caller, with `client`: connections with equal strings are
  * one client and share the lease, which ends when the last of them closes.
  *
  * Any byte range is legal. Errors: past the end EINVAL for reads and ENOSPC for writes; EPERM when
- * read-only, the lease is another client's, or the client was fenced; EIO for damage and for a
- * failed store; ENOSPC before any side effect; ENOMEM. No other errno is returned by the I/O
+ * read-only or frozen, the lease is another client's, or the client was fenced; EIO for damage and
+ * for a failed store; ENOSPC before any side effect; ENOMEM. No other errno is returned by the I/O
  * functions.
  *
  * Threads: any number of threads may use one export at once; closing must be the last call.
@@ -37,7 +39,7 @@ void varve_export_close(struct varve_export *export); /* takes NULL */
 uint64_t varve_export_size(const struct varve_export *export);
 /* False when opened read-only, the ref cannot be written, or another client holds the lease now. */
 bool varve_export_can_write(const struct varve_export *export);
-/* One line for people, e.g. "volume demo, 10 GiB". */
+/* One line for people, e.g. "volume demo, 10 GiB", "snapshot demo@a, 10 GiB, frozen". */
 const char *varve_export_description(const struct varve_export *export);
 
 enum varve_io_flags {
@@ -65,7 +67,9 @@ struct varve_extent {
 int varve_export_extents(struct varve_export *export, uint64_t length, uint64_t offset,
                          struct varve_extent *ret_extents, unsigned max);
 
-/* Calls `visit` with the ref and description of each export, in the order of names. */
+/* Calls `visit` with the ref (in full) and description of each export: volumes in the order of
+ * names, then snapshots, in the order of volumes and ages, then versions. A nonzero return of it
+ * stops and is returned. */
 typedef int (*varve_export_visit)(void *opaque, const char *ref, const char *description);
 int varve_export_list(struct varve *varve, varve_export_visit visit, void *opaque);
 

@@ -50,32 +50,32 @@ int offer_exports(int read_only, int is_tls, struct nbdkit_exports *exports)
     return 0;
 }
 
-struct lone_ref {
+struct lone_volume {
     unsigned count;
-    const char *ref; /* NULL when there is no memory for it */
+    const char *name; /* NULL when there is no memory for it */
 };
 
-static int note_ref(void *opaque, const char *ref, const char *description)
+static int note_volume(void *opaque, const struct varve_volume *volume)
 {
-    struct lone_ref *lone = opaque;
+    struct lone_volume *lone = opaque;
 
-    (void)description;
     if (++lone->count == 1) {
-        lone->ref = nbdkit_strdup_intern(ref);
+        lone->name = nbdkit_strdup_intern(volume->name);
     }
     return lone->count > 1;
 }
 
+/* The only volume: snapshots of it change nothing about that. */
 const char *offer_default_export(int read_only, int is_tls)
 {
-    struct lone_ref lone = {0};
+    struct lone_volume lone = {0};
 
     (void)read_only;
     (void)is_tls;
-    if (varve_export_list(plugin_store(), note_ref, &lone) < 0 || lone.count != 1) {
+    if (varve_volume_list(plugin_store(), note_volume, &lone) < 0 || lone.count != 1) {
         return NULL; /* nbdkit refuses the client then */
     }
-    return lone.ref;
+    return lone.name;
 }
 
 const char *offer_description(void *handle)

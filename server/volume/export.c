@@ -19,6 +19,16 @@ int export_sit_down_locked(struct varve *varve, const struct resolved *resolved,
     return r;
 }
 
+void export_describe(const struct resolved *resolved, uint64_t size, char text[DESCRIPTION_MAX])
+{
+    const char *state = resolved->frozen                  ? ", frozen"
+                        : resolved->kind == NAMED_VERSION ? ", not committed"
+                                                          : "";
+
+    snprintf(text, DESCRIPTION_MAX, "%s %s, %s%s", named_name(resolved->kind), resolved->ref,
+             show_size(size).text, state);
+}
+
 static int open_image(struct varve *varve, const char *ref, const char *client,
                       struct varve_export *export)
 {
@@ -35,8 +45,9 @@ static int open_image(struct varve *varve, const char *ref, const char *client,
     if (r != 0)
         return r;
     export->size = store_image_size(varve->store, export->seat.image);
-    snprintf(export->description, sizeof export->description, "volume %s, %s", resolved.ref,
-             show_size(export->size).text);
+    export->frozen = resolved.frozen;
+    export->read_only = export->read_only || resolved.frozen;
+    export_describe(&resolved, export->size, export->description);
     return 0;
 }
 
@@ -85,29 +96,4 @@ bool varve_export_can_write(const struct varve_export *export)
 const char *varve_export_description(const struct varve_export *export)
 {
     return export->description;
-}
-
-struct export_listing {
-    varve_export_visit visit;
-    void *opaque;
-};
-
-static int list_one(void *opaque, const struct varve_volume *volume)
-{
-    const struct export_listing *listing = opaque;
-    char description[DESCRIPTION_MAX];
-
-    if (volume->damaged)
-        snprintf(description, sizeof description, "volume %s, damaged", volume->name);
-    else
-        snprintf(description, sizeof description, "volume %s, %s", volume->name,
-                 show_size(volume->size).text);
-    return listing->visit(listing->opaque, volume->name, description);
-}
-
-int varve_export_list(struct varve *varve, varve_export_visit visit, void *opaque)
-{
-    struct export_listing listing = {visit, opaque};
-
-    return varve_volume_list(varve, list_one, &listing);
 }

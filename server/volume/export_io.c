@@ -26,6 +26,8 @@ static int for_client(int r)
 /* Only after 0 export_leave must follow. */
 static int export_enter(struct varve_export *export)
 {
+    if (export->frozen)
+        return varve_fail(EPERM, "%s: nothing in it changes any more", export->description);
     if (export->read_only)
         return varve_fail(EPERM, "%s, was opened only to read", export->description);
     return lease_enter(export->varve->attachments, &export->seat);
@@ -34,6 +36,10 @@ static int export_enter(struct varve_export *export)
 static int export_leave(struct varve_export *export, int r)
 {
     lease_leave(export->varve->attachments, &export->seat);
+    /* Of one that this client opened before, only the store knows; and it decides in the moment in
+     * which the write is to be applied. */
+    if (r == -EPERM)
+        r = varve_fail(EPERM, "%s, was frozen while this client had it open", export->description);
     return for_client(r);
 }
 

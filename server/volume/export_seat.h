@@ -1,4 +1,4 @@
-/* The inside of an open export; only for export.c, export_io.c and export_difference.c. */
+/* The inside of an open export; only for export*.c. */
 #ifndef VOLUME_EXPORT_SEAT_H
 #define VOLUME_EXPORT_SEAT_H
 
@@ -16,9 +16,13 @@ struct varve_export {
     struct seat from; /* of a difference: at the first one */
     bool is_difference;
     bool read_only;
+    bool frozen;   /* when it was opened: nobody can write it */
     uint64_t size; /* when it was opened: what this connection's client was told */
     char description[DESCRIPTION_MAX];
 };
+
+/* "volume demo, 10 GiB", "snapshot demo@a, 10 GiB, frozen". */
+void export_describe(const struct resolved *resolved, uint64_t size, char text[DESCRIPTION_MAX]);
 
 /* Takes a seat at what a ref names. Expects the names lock. */
 int export_sit_down_locked(struct varve *varve, const struct resolved *resolved, const char *client,
