@@ -61,30 +61,66 @@ static int put_blocks(struct store *store, const uint64_t *places, uint64_t coun
     return r == 0 ? 0 : varve_fail(-r, "recovery cannot write to the extents: %s", strerror(-r));
 }
 
-/* Which of these blocks are in their places already. A read that fails says nothing. */
-static void compare_blocks(struct store *store, const uint64_t *places, uint64_t count,
-                           const uint8_t *bytes, bool *ret_same)
+/* A cable may have been at fault. What cannot be read at all may be sound for the next server. */
+static int compare_again(struct store *store, struct io_request *request, const uint8_t *bytes,
+                         bool *ret_same)
+{
+    enum { TRIES = 3 };
+
+    request->flags = IO_REREAD;
+    for (unsigned try = 0; request->result != 0 && try < TRIES; try++) {
+        store->io->ops->perform(store->io, request, 1);
+    }
+    if (request->result != 0) {
+        return varve_fail(EIO,
+                          "recovery cannot read block %llu of the extents, and must not write it "
+                          "anew before it knows what is there: %s",
+                          (unsigned long long)(request->offset >> BLOCK_SHIFT),
+                          strerror(-request->result));
+    }
+    *ret_same = memcmp(request->buffer, bytes, BLOCK_SIZE) == 0;
+    return 0;
+}
+
+/* Which of these blocks are in their places already. */
+static int compare_blocks(struct store *store, const uint64_t *places, uint64_t count,
+                          const uint8_t *bytes, bool *ret_same)
 {
     struct io_request requests[STAGE_EXTENT_BLOCKS_MAX];
+    uint64_t end = store->io->ops->size(store->io, IO_EXTENTS);
+    uint64_t of[STAGE_EXTENT_BLOCKS_MAX];
     uint8_t *found = store->checkpoint_buffer;
+    unsigned n = 0;
+    int r = 0;
 
     _Static_assert((int)STAGE_EXTENT_BLOCKS_MAX <= (int)CHECKPOINT_BATCH,
                    "the buffer takes an extent");
     for (uint64_t i = 0; i < count; i++) {
-        requests[i] = (struct io_request){.op = IO_READ,
-                                          .file = IO_EXTENTS,
-                                          .flags = store->doubt ? IO_REREAD : 0,
-                                          .offset = places[i] << BLOCK_SHIFT,
-                                          .length = BLOCK_SIZE,
-                                          .buffer = found + i * BLOCK_SIZE};
+        ret_same[i] = false;
+        if (places[i] >= end >> BLOCK_SHIFT) {
+            continue; /* the file has not come so far */
+        }
+        of[n] = i;
+        requests[n++] = (struct io_request){.op = IO_READ,
+                                            .file = IO_EXTENTS,
+                                            .flags = store->doubt ? IO_REREAD : 0,
+                                            .offset = places[i] << BLOCK_SHIFT,
+                                            .length = BLOCK_SIZE,
+                                            .buffer = found + i * BLOCK_SIZE};
     }
-    if (count > 0) {
-        store->io->ops->perform(store->io, requests, count);
+    if (n > 0) {
+        store->io->ops->perform(store->io, requests, n);
     }
-    for (uint64_t i = 0; i < count; i++) {
-        ret_same[i] = requests[i].result == 0 &&
-                      memcmp(found + i * BLOCK_SIZE, bytes + i * BLOCK_SIZE, BLOCK_SIZE) == 0;
+    for (unsigned i = 0; i < n && r == 0; i++) {
+        const uint8_t *wanted = bytes + of[i] * BLOCK_SIZE;
+
+        if (requests[i].result == 0) {
+            ret_same[of[i]] = memcmp(requests[i].buffer, wanted, BLOCK_SIZE) == 0;
+        } else {
+            r = compare_again(store, &requests[i], wanted, &ret_same[of[i]]);
+        }
     }
+    return r;
 }
 
 /* What the dead server had in open extents goes to its places. What is there already is left alone:
@@ -95,9 +131,8 @@ static int put_stage_extent(struct store *store, const struct stage_extent *exte
 {
     bool same[STAGE_EXTENT_BLOCKS_MAX];
     uint64_t n;
-    int r = 0;
+    int r = compare_blocks(store, extent->at, count, bytes, same);
 
-    compare_blocks(store, extent->at, count, bytes, same);
     for (uint64_t i = 0; i < count && r == 0; i += n) {
         for (n = 1; i + n < count && same[i + n] == same[i]; n++) {
         }

@@ -11,7 +11,10 @@ WANTED = {
     "deaths of the simulated process": 5_000,
     "I/O errors": 20_000,
     "failed allocations": 5_000,
+    "damaged data blocks": 100_000,
+    "mutated metadata bytes": 100_000,
     "model operations": 1_000_000,
+    "full stores": 500,
 }
 
 
