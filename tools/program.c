@@ -120,6 +120,29 @@ int program_run(const char *const arguments[], char *output)
     return error;
 }
 
+int program_exit_code(const char *const arguments[])
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC), status = 0, error;
+    pid_t pid = -1;
+
+    if (fd == -1) {
+        return varve_fail(errno, "cannot open /dev/null: %s", strerror(errno));
+    }
+    error = spawn(arguments, fd, fd, 0, &pid);
+    close(fd);
+    if (error) {
+        return error;
+    }
+    while (waitpid(pid, &status, 0) == -1) {
+        if (errno != EINTR) {
+            return varve_fail(errno, "lost sight of '%s': %s", arguments[0], strerror(errno));
+        }
+    }
+    return WIFEXITED(status)
+               ? WEXITSTATUS(status)
+               : varve_fail(ECHILD, "'%s' was ended by signal %d", arguments[0], WTERMSIG(status));
+}
+
 int program_start(const char *const arguments[], const char *log, pid_t *ret_pid)
 {
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), error;

@@ -13,6 +13,9 @@ enum { PROGRAM_OUTPUT = 256, PROGRAM_ARGUMENTS = 24 };
  * or -ECHILD, with varve_error() saying what the program said last. */
 int program_run(const char *const arguments[], char *output);
 
+/* Runs a program to its end in silence and returns its exit code, or -errno. */
+int program_exit_code(const char *const arguments[]);
+
 /* Starts a program in a session of its own, so that Ctrl-C does not reach it; what it prints goes
  * to the file `log`. Returns 0 or a negative errno with varve_error() set. */
 int program_start(const char *const arguments[], const char *log, pid_t *ret_pid);

@@ -12,6 +12,8 @@ static const struct command *const commands[] = {
     &command_inspect,
     &command_holds,
     &command_log,
+    &command_export,
+    &command_import,
     &command_check,
     &command_operations,
     &command_stats,

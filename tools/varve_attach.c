@@ -15,6 +15,7 @@
 #include "attachment.h"
 #include "client.h"
 #include "command.h"
+#include "data_door.h"
 #include "deadline.h"
 #include "program.h"
 
@@ -86,28 +87,6 @@ static int choose_driver(struct plan *plan)
         return command_fail(EXIT_FAILED,
                             "neither the kernel's nbd driver nor nbdfuse is there (apt "
                             "install nbd-client, or libnbd-bin and fuse3)");
-    }
-    return EXIT_DONE;
-}
-
-static int check_socket(const char *store, struct plan *plan)
-{
-    char real[PATH_MAX];
-    struct stat status;
-
-    if (socket_option) {
-        snprintf(plan->socket, sizeof plan->socket, "%s", socket_option);
-    } else if (realpath(store, real)) {
-        snprintf(plan->socket, sizeof plan->socket, "%.*s/nbd.sock", PATH_MAX - 16, real);
-    } else {
-        return command_fail(exit_code_of(-errno), "cannot open store '%s': %s", store,
-                            strerror(errno));
-    }
-    if (stat(plan->socket, &status) == -1 || !S_ISSOCK(status.st_mode)) {
-        return command_fail(EXIT_NO_ANSWER,
-                            "no server listens on '%s': start it with `varve --store %s serve`, or "
-                            "name its socket with --socket",
-                            plan->socket, store);
     }
     return EXIT_DONE;
 }
@@ -229,7 +208,8 @@ static int run(const struct invocation *invocation)
 
     if ((code = check_options(invocation, &plan)) != EXIT_DONE ||
         (code = choose_driver(&plan)) != EXIT_DONE ||
-        (code = check_socket(invocation->store, &plan)) != EXIT_DONE ||
+        (code = data_door_find_socket(invocation->store, socket_option, plan.socket)) !=
+            EXIT_DONE ||
         (code = check_content(invocation->store, &plan)) != EXIT_DONE) {
         return code;
     }

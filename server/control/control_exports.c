@@ -28,7 +28,23 @@ static int list_run(const struct call *call, json_t **ret_answer)
     return 0;
 }
 
+/* Opened as a client would, so that what is refused there is refused here, for the same reason. */
+static int show_run(const struct call *call, json_t **ret_answer)
+{
+    struct varve_export *export = NULL;
+    int r = varve_export_open(call->varve, call->name, "varve exports", true, &export);
+    if (r < 0)
+        return r;
+    *ret_answer = json_pack("{so sI so}", "ref", answer_text(call->name), "size",
+                            (json_int_t)varve_export_size(export), "description",
+                            answer_text(varve_export_description(export)));
+    varve_export_close(export);
+    return 0;
+}
+
 const struct request_row control_exports[] = {
     {"GET", "/v1/exports", "All exports, by the names that clients ask for.", NULL, list_run},
+    {"GET", "/v1/exports/{name}", "Size and description of what a ref, or A..B, names.", NULL,
+     show_run},
     {NULL, NULL, NULL, NULL, NULL},
 };

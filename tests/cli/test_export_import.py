@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""varve export and import: raw and qcow2, good and bad input, with a server and without, cancelled and failing."""
+# timeout: 300
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from command import CANCELLED, EXISTS, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, VARVE, Store, run_cases
+
+for tool in ("nbdcopy", "qemu-img", "qemu-nbd"):
+    if shutil.which(tool) is None:
+        print(f"{tool} is not installed (tools/setup --tests)")
+        sys.exit(77)
+
+MIB = 1 << 20
+SIZE = 24 * MIB + 512
+store = Store(init=False)
+store.done("init", str(store.path), "--limit", "512M")
+folder = store.folder
+
+
+def make_source(path, seed):
+    """Data, zeroes that are data, and holes; odd edges."""
+    chance = random.Random(seed)
+    content = bytearray(SIZE)
+    for _ in range(12):
+        start = chance.randrange(SIZE - MIB)
+        length = chance.randrange(1, MIB)
+        content[start : start + length] = chance.randbytes(length)
+    content[-512:] = chance.randbytes(512)
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def volumes():
+    return store.done("volumes", "list", "--names").split()
+
+
+def nothing_is_left():
+    left = [p.name for p in folder.iterdir() if p.name not in ("store", "server.log", "source.raw", "source.qcow2")]
+    assert not left, left
+
+
+def round_trip():
+    """What goes in comes out, in each pair of formats."""
+    raw, qcow2 = folder / "source.raw", folder / "source.qcow2"
+    content = make_source(raw, 1)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, qcow2], check=True)
+    said = store.done("import", str(raw), "a")
+    assert said.startswith("Imported volume: a (24") and said.endswith(" MiB)\n"), said
+    assert store.json("import", str(qcow2), "b")["size"] == SIZE
+    assert volumes() == ["a", "b"]
+    for name in ("a", "b"):
+        out = folder / "out"
+        answer = store.json("export", name, str(out))
+        assert answer == {"ref": name, "file": str(out.resolve()), "format": "raw", "size": SIZE}, answer
+        assert out.read_bytes() == content, name
+        assert out.stat().st_blocks * 512 < SIZE * 3 // 4, "holes take space"
+        assert out.stat().st_mode & 0o777 == 0o666 & ~current_umask()
+        out.unlink()
+        store.done("export", name, str(out), "--format", "qcow2")
+        info = json.loads(subprocess.run(["qemu-img", "info", "--output=json", out], capture_output=True, check=True).stdout)
+        assert (info["format"], info["virtual-size"]) == ("qcow2", SIZE), info
+        subprocess.run(["qemu-img", "check", "-q", out], check=True)
+        subprocess.run(["qemu-img", "convert", "-O", "raw", out, folder / "back"], check=True)
+        assert (folder / "back").read_bytes() == content, name
+        (folder / "back").unlink()
+        out.unlink()
+    # larger than the image, and by another name of the format
+    assert store.json("import", str(raw), "c", "--size", "32M", "--format", "raw")["size"] == 32 * MIB
+    store.done("export", "c", str(folder / "c"))
+    assert (folder / "c").read_bytes() == content + bytes(32 * MIB - SIZE)
+    (folder / "c").unlink()
+    # a qcow2 file is bytes like any other when one says so
+    store.done("import", str(qcow2), "d", "--format", "raw")
+    store.done("export", "d", str(folder / "d"))
+    assert (folder / "d").read_bytes()[: qcow2.stat().st_size] == qcow2.read_bytes()
+    (folder / "d").unlink()
+    for name in volumes():
+        store.done("volumes", "delete", name, "--yes")
+    nothing_is_left()
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def replacing():
+    store.done("volumes", "create", "a", "--size", "1M")
+    out = folder / "out"
+    out.write_text("precious")
+    store.refused(EXISTS, "export", "a", str(out), says="--force")
+    assert out.read_text() == "precious"
+    store.done("export", "a", str(out), "--force")
+    assert out.read_bytes() == bytes(MIB)
+    out.unlink()
+    out.mkdir()
+    store.refused(EXISTS, "export", "a", str(out), "--force", says="no regular file")
+    out.rmdir()
+    store.done("volumes", "delete", "a", "--yes")
+    nothing_is_left()
+
+
+def bad_input():
+    raw, qcow2 = folder / "source.raw", folder / "source.qcow2"
+    store.done("volumes", "create", "a", "--size", "1M")
+    out = str(folder / "out")
+    store.refused(NOT_FOUND, "export", "absent", out, says="'absent'")
+    store.refused(USAGE, "export", "a", out, "--format", "vmdk", says="'vmdk'")
+    store.refused(USAGE, "export", "a", says="FILE")
+    store.refused(USAGE, "export", "A B", out)
+    store.refused(USAGE, "export", "a..a", out, says="'a'")
+    store.refused(USAGE, "export", "a..a", out, "--format", "qcow2", says="difference")
+    store.refused(NOT_FOUND, "export", "a", str(folder / "absent/out"), says="folder")
+    store.refused(NOT_FOUND, "import", str(folder / "absent"), "b", says="absent")
+    store.refused(EXISTS, "import", str(raw), "a", says="'a'")
+    store.refused(USAGE, "import", str(raw), "UPPER")
+    store.refused(USAGE, "import", str(raw), "b", "--size", "1M", says="less than")
+    store.refused(USAGE, "import", str(raw), "b", "--size", "x", says="'x'")
+    store.refused(USAGE, "import", str(raw), "b", "--format", "qcow2", says="no qcow2")
+    store.refused(USAGE, "import", str(raw), "b", "--format", "vdi", says="'vdi'")
+    store.refused(USAGE, "import", str(folder), "b")
+    (folder / "empty").touch()
+    store.refused(USAGE, "import", str(folder / "empty"), "b", says="empty")
+    (folder / "empty").unlink()
+    # no file of the host goes into a volume because an image names it
+    overlay = folder / "overlay.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", qcow2, "-F", "qcow2", overlay], check=True)
+    store.refused(NOT_PERMITTED, "import", str(overlay), "b", says="--allow-backing")
+    store.done("import", str(overlay), "b", "--allow-backing")
+    store.done("export", "b", out)
+    assert pathlib.Path(out).read_bytes() == raw.read_bytes()
+    pathlib.Path(out).unlink()
+    overlay.unlink()
+    # torn: the head is right and the rest is missing
+    torn = folder / "torn.qcow2"
+    torn.write_bytes(qcow2.read_bytes()[:200])
+    store.refused(FAILED, "import", str(torn), "c", says="damaged")
+    torn.write_bytes(qcow2.read_bytes()[: qcow2.stat().st_size // 2])
+    store.refused(FAILED, "import", str(torn), "c", says="damaged")
+    torn.unlink()
+    assert volumes() == ["a", "b"]
+    for name in volumes():
+        store.done("volumes", "delete", name, "--yes")
+    nothing_is_left()
+
+
+def no_room():
+    big = folder / "big.raw"
+    with open(big, "wb") as file:
+        for _ in range(40):
+            file.write(os.urandom(16 * MIB))
+    ran = store.run("import", str(big), "big", timeout=120)
+    assert ran.returncode == FAILED and "space" in ran.stderr, (ran.returncode, ran.stderr)
+    assert volumes() == []
+    big.unlink()
+    assert store.json("check")["problems"] == 0
+    nothing_is_left()
+
+
+def cancelled():
+    """A signal ends a copy that is under way, and nothing of it stays."""
+    big = folder / "big.raw"
+    with open(big, "wb") as file:
+        for _ in range(15):
+            file.write(os.urandom(16 * MIB))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen([VARVE, "import", str(big), "big"], env=store.environment, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: copier_of(process.pid))
+        process.send_signal(number)
+        message = process.communicate(timeout=60)[1]
+        assert process.returncode == CANCELLED and "cancelled" in message, (process.returncode, message)
+        assert volumes() == []
+    big.unlink()
+    store.done("volumes", "create", "huge", "--size", "8T")
+    nothing_is_left()
+    store.done("volumes", "delete", "huge", "--yes")
+
+
+def copier_of(pid):
+    """The nbdcopy that this process runs."""
+    return subprocess.run(["pgrep", "-P", str(pid), "nbdcopy"], capture_output=True, text=True, check=False).stdout.split()
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it does not begin"
+        time.sleep(0.005)
+
+
+def progress():
+    ran = store.run("import", str(folder / "source.raw"), "p", "--progress")
+    assert ran.returncode == 0, ran.stderr
+    store.done("volumes", "delete", "p", "--yes")
+
+
+def with_a_server():
+    store.start()
+
+
+def when_the_server_has_gone():
+    assert store.stop() == 0
+    assert store.json("check")["problems"] == 0
+
+
+story = [round_trip, replacing, bad_input, no_room, cancelled, progress]
+run_cases([*story, with_a_server, *story, when_the_server_has_gone])
