@@ -5,7 +5,7 @@
 
 static const struct command *const commands[] = {
     &command_init,    &command_serve,      &command_volumes, &command_attach,   &command_detach,
-    &command_inspect, &command_holds,      &command_log,     &command_export,   &command_import,
+    &command_inspect, &command_export,     &command_import,  &command_holds,    &command_log,
     &command_check,   &command_operations, &command_stats,   &command_complete, NULL,
 };
 

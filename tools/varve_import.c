@@ -43,6 +43,22 @@ static int choose_name(const char *name, char ret_name[NAME_BYTES])
     return EXIT_DONE;
 }
 
+/* What is missing of a torn qcow2 file would be read as zeroes. Space that an image lost track of
+ * (LEAKS) does no harm. */
+static int check_qcow2(const struct image_file *file)
+{
+    enum { SOUND = 0, LEAKS = 3 };
+    const char *const arguments[] = {"qemu-img", "check", "-q", "-f", "qcow2", file->path, NULL};
+    int code = file->format == IMAGE_QCOW2 ? program_exit_code(arguments) : SOUND;
+
+    if (code == SOUND || code == LEAKS) {
+        return EXIT_DONE;
+    }
+    return command_fail(
+        EXIT_FAILED, "'%s' is damaged, or in use: see 'qemu-img check', which does not accept it",
+        file->path);
+}
+
 static int check_image(const char *named, struct image_file *file, uint64_t *ret_bytes)
 {
     int code = image_file_look(named, format_option, file);
@@ -69,22 +85,6 @@ static int check_image(const char *named, struct image_file *file, uint64_t *ret
     }
     code = image_copy_check(file->format);
     return code == EXIT_DONE ? check_qcow2(file) : code;
-}
-
-/* What is missing of a torn qcow2 file would be read as zeroes. Space that an image lost track of
- * (LEAKS) does no harm. */
-static int check_qcow2(const struct image_file *file)
-{
-    enum { SOUND = 0, LEAKS = 3 };
-    const char *const arguments[] = {"qemu-img", "check", "-q", "-f", "qcow2", file->path, NULL};
-    int code = file->format == IMAGE_QCOW2 ? program_exit_code(arguments) : SOUND;
-
-    if (code == SOUND || code == LEAKS) {
-        return EXIT_DONE;
-    }
-    return command_fail(
-        EXIT_FAILED, "'%s' is damaged, or in use: see 'qemu-img check', which does not accept it",
-        file->path);
 }
 
 /* Refuses early what creating would refuse late: the copy may take hours. */
