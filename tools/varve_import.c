@@ -185,7 +185,7 @@ static int import(const struct invocation *invocation, const struct data_door *d
 {
     const char *name = invocation->arguments[1];
     char hidden[NAME_BYTES];
-    json_t *volume;
+    json_t *volume = NULL;
     int code;
 
     if ((code = check_name(invocation->store, name)) != EXIT_DONE ||
