@@ -211,7 +211,7 @@ static int run(const struct invocation *invocation)
 {
     static struct image_file file;
     static struct data_door door;
-    uint64_t bytes;
+    uint64_t bytes = 0;
     int code = check_image(invocation->arguments[0], &file, &bytes);
 
     if (code != EXIT_DONE) {
