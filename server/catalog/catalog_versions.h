@@ -47,6 +47,13 @@ int catalog_version_id_is_used(struct catalog *catalog, const char *dataset, con
 int catalog_version_insert(struct catalog *catalog, const struct catalog_version *version,
                            const struct catalog_change *change);
 
+/* Inserts a version that the catalog lost as it is here, also a committed one: then `sequence`,
+ * `digest` and all that goes with them are taken as they are. A dataset of which nothing is known
+ * but its id is made, and named after that. -EEXIST when another version has the id, the sequence
+ * number or the image. */
+int catalog_version_adopt(struct catalog *catalog, const struct catalog_version *version,
+                          const struct catalog_change *change);
+
 /* By the ids of dataset and version. -ENOENT. */
 int catalog_version_find(struct catalog *catalog, const char *dataset, const char *id,
                          struct catalog_version *ret_version);

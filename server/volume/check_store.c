@@ -3,9 +3,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <varve/error.h>
 #include <varve/server.h>
 
+#include "catalog/catalog_images.h"
 #include "volume/image_label.h"
 #include "volume/served_store.h"
 
@@ -35,20 +37,25 @@ static void catalog_problem(void *opaque, const char *line)
 
 static int check_rows_locked(struct varve *varve, struct catalog *catalog, struct check *check)
 {
-    struct catalog_volume row = {.name = ""};
-    int r;
+    struct catalog_image *rows = NULL;
+    size_t count = 0;
+    int r = catalog_images_read(catalog, &rows, &count);
 
-    while ((r = catalog_volume_next(catalog, row.name, &row)) == 0) {
-        struct varve_volume volume;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct store_image_info info;
 
-        r = volume_stat_locked(varve, &row, &volume);
-        if (r != 0)
-            return r;
-        if (volume.damaged)
-            say(check, "volume '%s' has image %" PRIu64 ", which is not in the store", row.name,
-                row.image);
+        r = store_image_stat(varve->store, rows[i].image, &info);
+        if (r == -ENOENT) {
+            say(check, "%s '%s' has image %" PRIu64 ", which is not in the store",
+                rows[i].kind == CATALOG_IMAGE_VOLUME     ? "volume"
+                : rows[i].kind == CATALOG_IMAGE_SNAPSHOT ? "snapshot"
+                                                         : "version",
+                rows[i].ref, rows[i].image);
+            r = 0;
+        }
     }
-    return r == -ENOENT ? 0 : r;
+    free(rows);
+    return r;
 }
 
 static int check_images_locked(struct varve *varve, struct catalog *catalog, struct check *check)
@@ -65,7 +72,8 @@ static int check_images_locked(struct varve *varve, struct catalog *catalog, str
         if (r != 0)
             return r;
         /* One that is new or deleted is the trace of a crash, which the next opening removes. */
-        if (!named && (!image_label_parse(info.label, &state, &label) || state == LABEL_LIVE))
+        if (!named && (!image_label_parse(info.label, &state, &label) ||
+                       (state == LABEL_LIVE && label.kind != LABEL_CATALOG)))
             say(check, "image %" PRIu64 " (\"%s\") is in the store and has no name", info.image,
                 info.label);
     }

@@ -1,26 +1,29 @@
 /*
  * Store and catalog are changed one after the other, and a crash may fall between. Which of the two
  * is right follows from the order in which they are changed, and from the image's label
- * (image_label.h).
+ * (image_label.h), for images of all kinds:
  *
  *   image, no row, "new"       a crash while creating: undone. In a catalog that had to be made
- * anew: named, since it may have been named before image, no row, "deleted"   a crash while
- * deleting: finished image, no row, "volume"    the catalog is older than the store, or lost: the
- * image gets its name back image, no row, else        not ours to judge: left alone, and said
- *   image, row, other label    a crash while renaming or deleting: the row holds
- *   row, no image              damage: said, and the volume is listed as damaged
+ *                              anew: named, since it may have been named before
+ *   image, no row, "deleted"   a crash while deleting: finished
+ *   image, no row, live        the catalog is older than the store, or lost: the image gets its
+ *                              name back (reconcile_unnamed.c)
+ *   image, no row, else        not ours to judge: left alone, and said
+ *   image, row, other label    a crash while renaming, committing or deleting: the row holds
+ *   row, no image              damage: said, and listed as damaged
  *
- * Read-only, the same in memory: nothing in the store is changed.
+ * Both sides are read once, in the order of images: 10,000 of them take some megabytes and less
+ * than a second. Read-only, the same in memory: nothing in the store is changed.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <varve/error.h>
 
-#include "volume/image_label.h"
-#include "volume/served_store.h"
+#include "volume/reconcile.h"
+#include "volume/rows.h"
 
 static int open_catalog(struct varve *varve, struct catalog **ret_catalog, bool *ret_made)
 {
@@ -46,119 +49,114 @@ static int open_catalog(struct varve *varve, struct catalog **ret_catalog, bool 
     return r == 0 ? catalog_open(varve->catalog_path, 0, ret_catalog) : r;
 }
 
-static int check_row(struct varve *varve, const struct catalog_volume *row)
+static struct image_label label_of_row(const struct catalog_image *row)
 {
-    const struct image_label words = label_of_volume(row->name, row->shared);
-    char label[IMAGE_LABEL_SIZE];
-    struct store_image_info info;
-    int r = store_image_stat(varve->store, row->image, &info);
+    static const enum label_kind kinds[] = {[CATALOG_IMAGE_VOLUME] = LABEL_VOLUME,
+                                            [CATALOG_IMAGE_SNAPSHOT] = LABEL_SNAPSHOT,
+                                            [CATALOG_IMAGE_VERSION] = LABEL_VERSION,
+                                            [CATALOG_IMAGE_TREE] = LABEL_TREE,
+                                            [CATALOG_IMAGE_MANIFEST] = LABEL_MANIFEST};
+    struct image_label label = {.kind = kinds[row->kind],
+                                .shared = row->shared,
+                                .head = row->head,
+                                .number = row->sequence};
 
-    if (r == -ENOENT) {
-        note(varve,
-             "volume '%s' is damaged: the catalog gives it image %" PRIu64
-             ", which the store does not have; delete the volume, or put the right catalog back",
-             row->name, row->image);
-        return 0;
-    }
+    snprintf(label.name, sizeof label.name, "%s", row->name);
+    snprintf(label.dataset, sizeof label.dataset, "%s", row->dataset);
+    snprintf(label.version, sizeof label.version, "%s", row->version);
+    return label;
+}
+
+static void say_missing(struct varve *varve, const struct catalog_image *row)
+{
+    static const char *const kinds[] = {[CATALOG_IMAGE_VOLUME] = "volume",
+                                        [CATALOG_IMAGE_SNAPSHOT] = "snapshot",
+                                        [CATALOG_IMAGE_VERSION] = "version",
+                                        [CATALOG_IMAGE_TREE] = "digests of version",
+                                        [CATALOG_IMAGE_MANIFEST] = "list of files of version"};
+
+    note(varve,
+         "%s '%s' is damaged: the catalog gives it image %" PRIu64
+         ", which the store does not have; delete it, or put the right catalog back",
+         kinds[row->kind], row->ref, row->image);
+}
+
+static int check_label(struct varve *varve, const struct catalog_image *row,
+                       const struct store_image_info *info)
+{
+    const struct image_label words = label_of_row(row);
+    char label[IMAGE_LABEL_SIZE];
+
     image_label_format(LABEL_LIVE, &words, label);
-    if (r != 0 || varve->read_only || strcmp(label, info.label) == 0)
-        return r;
+    if (varve->read_only || strcmp(label, info->label) == 0)
+        return 0;
     return store_image_set_label(varve->store, row->image, label);
 }
 
-static int check_rows(struct varve *varve, struct catalog *catalog)
+static int add_unnamed(struct varve *varve, const struct store_image_info *info,
+                       struct rows *unnamed)
 {
-    struct catalog_volume row = {.name = ""};
-    int r;
+    struct unnamed_image image = {.info = *info};
 
-    while ((r = catalog_volume_next(catalog, row.name, &row)) == 0) {
-        r = check_row(varve, &row);
-        if (r != 0)
-            return r;
-    }
-    return r == -ENOENT ? 0 : r;
-}
-
-/* Gives an image the name in its label, or one like it when that is taken. */
-static int adopt(struct varve *varve, struct catalog *catalog, const struct store_image_info *info,
-                 const struct image_label *label)
-{
-    enum { ATTEMPTS_MAX = 1000 };
-    struct catalog_volume row = {.image = info->image,
-                                 .created = (int64_t)time(NULL),
-                                 .shared = label->shared,
-                                 .reserved = (info->flags & STORE_IMAGE_RESERVED) != 0};
-    const struct catalog_change change = {"varve", "named again, from the label in the store"};
-    struct image_label words;
-    char text[IMAGE_LABEL_SIZE];
-    int r;
-
-    snprintf(row.name, sizeof row.name, "%s", label->name);
-    r = catalog_volume_insert(catalog, &row, &change);
-    for (int attempt = 1; r == -EEXIST && attempt <= ATTEMPTS_MAX; attempt++) {
-        snprintf(row.name, sizeof row.name, "image-%" PRIu64 "-%d", info->image, attempt);
-        r = catalog_volume_insert(catalog, &row, &change);
-    }
-    if (r != 0)
-        return r;
+    if (image_label_parse(info->label, &image.state, &image.label))
+        return rows_add(unnamed, &image);
     note(varve,
-         "volume '%s' was not in the catalog: named again from the store (image %" PRIu64 ")",
-         row.name, info->image);
-    if (varve->read_only)
-        return 0;
-    words = label_of_volume(row.name, row.shared);
-    image_label_format(LABEL_LIVE, &words, text);
-    return store_image_set_label(varve->store, info->image, text);
+         "image %" PRIu64 " has no name in the catalog and a label that this version of varve "
+         "does not know; it is left alone",
+         info->image);
+    return 0;
 }
 
-static int check_unnamed(struct varve *varve, struct catalog *catalog, bool made,
-                         const struct store_image_info *info)
-{
-    struct image_label label;
-    enum label_state state;
-
-    if (!image_label_parse(info->label, &state, &label) || label.kind != LABEL_VOLUME) {
-        note(varve,
-             "image %" PRIu64 " has no name in the catalog and a label that this version of varve "
-             "does not know; it is left alone",
-             info->image);
-        return 0;
-    }
-    if (state == LABEL_LIVE || (state == LABEL_NEW && made))
-        return adopt(varve, catalog, info, &label);
-    return varve->read_only ? 0 : store_image_delete(varve->store, info->image);
-}
-
-static int check_images(struct varve *varve, struct catalog *catalog, bool made)
+/* Both lists side by side, in the order of images. */
+static int compare(struct reconciliation *all, struct rows *unnamed)
 {
     struct store_image_info info = {.image = 0};
+    const struct catalog_image *row = all->rows, *end = all->rows + all->row_count;
     int r;
 
-    while ((r = store_image_next(varve->store, info.image, &info)) == 0) {
-        bool named = false;
-
-        r = catalog_image_is_named(catalog, info.image, &named);
-        if (r == 0 && !named)
-            r = check_unnamed(varve, catalog, made, &info);
+    while ((r = store_image_next(all->varve->store, info.image, &info)) == 0) {
+        for (; row != end && row->image < info.image; row++)
+            say_missing(all->varve, row);
+        if (row != end && row->image == info.image)
+            r = check_label(all->varve, row++, &info);
+        else
+            r = add_unnamed(all->varve, &info, unnamed);
         if (r != 0)
             return r;
     }
+    for (; r == -ENOENT && row != end; row++)
+        say_missing(all->varve, row);
     return r == -ENOENT ? 0 : r;
+}
+
+static int compare_and_settle(struct reconciliation *all)
+{
+    struct rows unnamed = {.size = sizeof(struct unnamed_image)};
+    struct catalog_image *rows = NULL;
+    int r = catalog_images_read(all->catalog, &rows, &all->row_count);
+
+    all->rows = rows;
+    if (r == 0)
+        r = compare(all, &unnamed);
+    all->unnamed = unnamed.rows;
+    all->unnamed_count = unnamed.count;
+    if (r == 0)
+        r = reconcile_unnamed(all);
+    free(unnamed.rows);
+    free(rows);
+    return r;
 }
 
 int reconcile(struct varve *varve)
 {
-    struct catalog *catalog = NULL;
-    bool made = false;
-    int r = open_catalog(varve, &catalog, &made);
+    struct reconciliation all = {.varve = varve};
+    int r = open_catalog(varve, &all.catalog, &all.made);
 
     if (r == 0)
-        r = check_rows(varve, catalog);
-    if (r == 0)
-        r = check_images(varve, catalog, made);
+        r = compare_and_settle(&all);
     if (r == 0 && varve->read_only)
-        varve->catalog = catalog;
+        varve->catalog = all.catalog;
     else
-        catalog_close(catalog);
+        catalog_close(all.catalog);
     return r;
 }
