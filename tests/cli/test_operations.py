@@ -154,7 +154,7 @@ def lines_without_a_terminal():
     with Slow(store.server.pid):
         time.sleep(3)
     said = ended(process, DONE)[1]
-    assert "checking data: " in said and " of 1 GiB, " in said and " %" in said, said
+    assert "checking data: " in said and " of 1.0 GiB, " in said and " %" in said, said
     assert "\r" not in said and "\033" not in said, said
 
 
