@@ -50,6 +50,28 @@ int command_fail_error(int error)
     return command_fail(exit_code_of(error), "%s", line[0] != '\0' ? line : strerror(-error));
 }
 
+/* Takes the question, and asks it; `name` NULL: yes or no. */
+static int ask(char *question, const char *name)
+{
+    char *clean = table_clean(question), answer[256] = "";
+    int code = EXIT_DONE;
+    free(question);
+    if (!isatty(STDIN_FILENO)) {
+        code = command_fail(EXIT_USAGE, "will not %s: there is no terminal to ask on; say --yes",
+                            clean);
+    } else {
+        fprintf(stderr, "%c%s? %s", clean[0] - 'a' + 'A', clean + 1,
+                name == NULL ? "[y/N] " : "Type its name: ");
+        if (fgets(answer, sizeof answer, stdin) == NULL)
+            answer[0] = '\0';
+        answer[strcspn(answer, "\n")] = '\0';
+        if (name == NULL ? answer[0] != 'y' && answer[0] != 'Y' : strcmp(answer, name) != 0)
+            code = command_fail(EXIT_FAILED, "nothing was done");
+    }
+    free(clean);
+    return code;
+}
+
 int command_confirm(const struct invocation *invocation, const char *format, ...)
 {
     if (invocation->yes)
@@ -59,19 +81,18 @@ int command_confirm(const struct invocation *invocation, const char *format, ...
     va_start(arguments, format);
     int n = vasprintf(&question, format, arguments);
     va_end(arguments);
-    if (n < 0)
-        return command_fail(EXIT_FAILED, "no memory");
-    char *clean = table_clean(question), answer[16] = "";
-    free(question);
-    int code = EXIT_DONE;
-    if (!isatty(STDIN_FILENO)) {
-        code = command_fail(EXIT_USAGE, "will not %s: there is no terminal to ask on; say --yes",
-                            clean);
-    } else {
-        fprintf(stderr, "%c%s? [y/N] ", clean[0] - 'a' + 'A', clean + 1);
-        if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
-            code = command_fail(EXIT_FAILED, "nothing was done");
-    }
-    free(clean);
-    return code;
+    return n < 0 ? command_fail(EXIT_FAILED, "no memory") : ask(question, NULL);
+}
+
+int command_confirm_typed(const struct invocation *invocation, const char *name, const char *format,
+                          ...)
+{
+    if (invocation->yes)
+        return EXIT_DONE;
+    char *question = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vasprintf(&question, format, arguments);
+    va_end(arguments);
+    return n < 0 ? command_fail(EXIT_FAILED, "no memory") : ask(question, name);
 }

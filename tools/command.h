@@ -33,8 +33,10 @@ enum command_flags {
 /* What a plain argument is, for completion. */
 enum command_argument {
     COMMAND_ARGUMENT_NONE,
-    COMMAND_ARGUMENT_VOLUME, /* the name of a volume, or a ref */
-    COMMAND_ARGUMENT_FILE,   /* a path */
+    COMMAND_ARGUMENT_VOLUME,  /* the name of a volume, or a ref */
+    COMMAND_ARGUMENT_DATASET, /* the name of a dataset */
+    COMMAND_ARGUMENT_VERSION, /* DATASET:VERSION or DATASET:TAG */
+    COMMAND_ARGUMENT_FILE,    /* a path */
 };
 
 enum { COMMAND_ARGUMENTS = 4 };
@@ -82,11 +84,16 @@ void command_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 int command_confirm(const struct invocation *invocation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same, and the answer must be `name`: for what takes much with it. */
+int command_confirm_typed(const struct invocation *invocation, const char *name, const char *format,
+                          ...) __attribute__((format(printf, 3, 4)));
+
 /* The root, and all subcommands. */
 extern const struct command command_varve;
 extern const struct command command_init;
 extern const struct command command_serve;
 extern const struct command command_volumes;
+extern const struct command command_datasets;
 extern const struct command command_attach;
 extern const struct command command_detach;
 extern const struct command command_inspect;

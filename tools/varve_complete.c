@@ -80,16 +80,60 @@ static void offer_options(const struct command *command, const char *word)
         offer("--", o->longName, word);
 }
 
-static void offer_volumes(const struct position *at, const char *word)
+/* The member `name` of each object in the array `list` of an answer. */
+static void offer_answers(const char *store, const char *target, const char *list,
+                          const char *member, const char *word)
 {
-    json_t *answer, *volume;
+    json_t *answer, *object;
     size_t i;
-    const char *store = at->store != NULL ? at->store : getenv("VARVE_STORE");
-    if (store == NULL || client_request(store, "GET", "/v1/volumes", NULL, &answer) != EXIT_DONE)
+    if (client_request(store, "GET", target, NULL, &answer) != EXIT_DONE)
         return;
-    json_array_foreach(json_object_get(answer, "volumes"), i, volume)
-        offer("", field_text(volume, "name"), word);
+    json_array_foreach(json_object_get(answer, list), i, object)
+        offer("", field_text(object, member), word);
     json_decref(answer);
+}
+
+/* Once the dataset stands there: its versions and tags. */
+static void offer_versions(const char *store, const char *word)
+{
+    const char *colon = strchr(word, ':');
+    if (colon == NULL) {
+        offer_answers(store, "/v1/datasets", "datasets", "full_name", word);
+        return;
+    }
+    char *dataset = strndup(word, (size_t)(colon - word));
+    if (dataset == NULL)
+        return;
+    char *versions = client_target("/v1/datasets/", dataset, "/versions?all=true");
+    char *tags = client_target("/v1/datasets/", dataset, "/tags");
+    offer_answers(store, versions, "versions", "ref", word);
+    offer_answers(store, tags, "tags", "ref", word);
+    free(tags);
+    free(versions);
+    free(dataset);
+}
+
+static void offer_things(const struct position *at, const char *word)
+{
+    const char *store = at->store != NULL ? at->store : getenv("VARVE_STORE");
+    if (store == NULL)
+        return;
+    switch (at->command->argument_kinds[at->arguments]) {
+    case COMMAND_ARGUMENT_VOLUME:
+        offer_answers(store, "/v1/volumes", "volumes", "name", word);
+        if (strchr(word, ':') != NULL)
+            offer_versions(store, word);
+        break;
+    case COMMAND_ARGUMENT_DATASET:
+        offer_answers(store, "/v1/datasets", "datasets", "full_name", word);
+        break;
+    case COMMAND_ARGUMENT_VERSION:
+        offer_versions(store, word);
+        break;
+    case COMMAND_ARGUMENT_NONE:
+    case COMMAND_ARGUMENT_FILE:
+        break;
+    }
 }
 
 static int run(const struct invocation *invocation)
@@ -110,9 +154,8 @@ static int run(const struct invocation *invocation)
             if (((*c)->flags & COMMAND_HIDDEN) == 0)
                 offer("", (*c)->name, word);
         }
-    else if (at.arguments < COMMAND_ARGUMENTS &&
-             at.command->argument_kinds[at.arguments] == COMMAND_ARGUMENT_VOLUME)
-        offer_volumes(&at, word);
+    else if (at.arguments < COMMAND_ARGUMENTS)
+        offer_things(&at, word);
     return EXIT_DONE;
 }
 
