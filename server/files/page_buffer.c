@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,15 +212,15 @@ static size_t span_to_read(struct page_buffer *buffer, uint64_t number)
 static int load(struct page_buffer *buffer, uint64_t number, uint32_t *ret_slot)
 {
     size_t count = span_to_read(buffer, number), length = 0;
-    uint32_t slot = NO_SLOT, first = NO_SLOT;
+    uint32_t first = NO_SLOT;
     int r;
 
-    /* Taking a slot may write, and so use the transfer: the first before the read. */
+    /* Taking a slot may write, and writing uses the transfer: both before the read. */
     r = take_slot(buffer, &first);
     for (size_t i = 0; i < count; i++)
         length += length_of(buffer, number + i);
-    if (r == 0)
-        r = page_buffer_flush(buffer->dirty + count > buffer->count / 2 ? buffer : NULL);
+    if (r == 0 && count > 1 && buffer->dirty > buffer->count / 2)
+        r = write_dirty(buffer);
     if (r == 0)
         r = buffer->target.read(buffer->target.opaque, buffer->transfer, length, number * PAGE);
     if (r != 0)
@@ -227,7 +228,10 @@ static int load(struct page_buffer *buffer, uint64_t number, uint32_t *ret_slot)
     memset(buffer->transfer + length, 0, count * PAGE - length);
     keep(buffer, first, number);
     memcpy(bytes_of(buffer, first), buffer->transfer, PAGE);
+    /* What was read ahead is kept only where no other page has to be written for it. */
     for (size_t i = 1; i < count && buffer->dirty == 0; i++) {
+        uint32_t slot = NO_SLOT;
+
         r = take_slot(buffer, &slot);
         assert(r == 0);
         keep(buffer, slot, number + i);
@@ -236,4 +240,213 @@ static int load(struct page_buffer *buffer, uint64_t number, uint32_t *ret_slot)
     buffer->expected = number + count;
     *ret_slot = first;
     return 0;
+}
+
+static int check_range(const struct page_buffer *buffer, uint64_t length, uint64_t offset)
+{
+    if (length <= buffer->target.size && offset <= buffer->target.size - length)
+        return 0;
+    return varve_fail(EIO,
+                      "the file system reaches past the end of its image: %" PRIu64
+                      " bytes at %" PRIu64 " of %" PRIu64,
+                      length, offset, buffer->target.size);
+}
+
+/* The part of a range that lies in its first page. */
+static size_t piece_of(size_t length, uint64_t offset)
+{
+    size_t left = PAGE - (size_t)(offset % PAGE);
+
+    return length < left ? length : left;
+}
+
+int page_buffer_read(struct page_buffer *buffer, void *bytes, size_t length, uint64_t offset)
+{
+    unsigned char *to = bytes;
+    int r = check_range(buffer, length, offset);
+
+    for (size_t piece; r == 0 && length > 0; length -= piece, offset += piece, to += piece) {
+        uint32_t slot = find(buffer, offset / PAGE);
+
+        piece = piece_of(length, offset);
+        if (slot == NO_SLOT)
+            r = load(buffer, offset / PAGE, &slot);
+        if (r != 0)
+            break;
+        buffer->pages[slot].referenced = true;
+        memcpy(to, bytes_of(buffer, slot) + offset % PAGE, piece);
+    }
+    return r;
+}
+
+/* A slot for a page of which `piece` bytes will be written: what stays of it is read first. */
+static int slot_to_write(struct page_buffer *buffer, uint64_t number, size_t piece,
+                         uint32_t *ret_slot)
+{
+    int r;
+
+    *ret_slot = find(buffer, number);
+    if (*ret_slot != NO_SLOT)
+        return 0;
+    if (piece < length_of(buffer, number))
+        return load(buffer, number, ret_slot);
+    r = take_slot(buffer, ret_slot);
+    if (r == 0)
+        keep(buffer, *ret_slot, number);
+    return r;
+}
+
+int page_buffer_write(struct page_buffer *buffer, const void *bytes, size_t length, uint64_t offset)
+{
+    const unsigned char *from = bytes;
+    int r = check_range(buffer, length, offset);
+
+    for (size_t piece; r == 0 && length > 0; length -= piece, offset += piece, from += piece) {
+        uint32_t slot;
+
+        piece = piece_of(length, offset);
+        r = slot_to_write(buffer, offset / PAGE, piece, &slot);
+        if (r != 0)
+            break;
+        memcpy(bytes_of(buffer, slot) + offset % PAGE, from, piece);
+        buffer->dirty += !buffer->pages[slot].dirty;
+        buffer->pages[slot].dirty = true;
+        buffer->pages[slot].referenced = true;
+    }
+    return r;
+}
+
+/* Calls `visit` for what is kept of a range: by the pages of the range or by those that are kept,
+ * whichever are fewer. */
+typedef void (*visit_kept)(struct page_buffer *buffer, uint32_t slot, void *opaque);
+
+static void each_kept(struct page_buffer *buffer, uint64_t first, uint64_t end, visit_kept visit,
+                      void *opaque)
+{
+    if (end - first > buffer->count) {
+        for (uint32_t slot = 0; slot < buffer->count; slot++)
+            if (buffer->pages[slot].used && buffer->pages[slot].number >= first &&
+                buffer->pages[slot].number < end)
+                visit(buffer, slot, opaque);
+        return;
+    }
+    for (uint64_t number = first; number < end; number++) {
+        uint32_t slot = find(buffer, number);
+
+        if (slot != NO_SLOT)
+            visit(buffer, slot, opaque);
+    }
+}
+
+struct piece {
+    unsigned char *bytes;
+    size_t length;
+    uint64_t offset;
+};
+
+static void lay_over(struct page_buffer *buffer, uint32_t slot, void *opaque)
+{
+    const struct piece *piece = opaque;
+    uint64_t page = buffer->pages[slot].number * PAGE, end = piece->offset + piece->length;
+    uint64_t from = page > piece->offset ? page : piece->offset;
+    uint64_t to = page + PAGE < end ? page + PAGE : end;
+
+    if (buffer->pages[slot].dirty)
+        memcpy(piece->bytes + (from - piece->offset), bytes_of(buffer, slot) + (from - page),
+               (size_t)(to - from));
+}
+
+static void drop(struct page_buffer *buffer, uint32_t slot, void *opaque)
+{
+    (void)opaque;
+    forget(buffer, slot);
+}
+
+int page_buffer_read_through(struct page_buffer *buffer, void *bytes, size_t length,
+                             uint64_t offset)
+{
+    struct piece piece = {bytes, length, offset};
+    int r = check_range(buffer, length, offset);
+
+    if (r != 0 || length == 0)
+        return r;
+    r = buffer->target.read(buffer->target.opaque, bytes, length, offset);
+    if (r == 0)
+        each_kept(buffer, offset / PAGE, (offset + length + PAGE - 1) / PAGE, lay_over, &piece);
+    return r;
+}
+
+/* Whole pages of the range, from *ret_first up to *ret_end; what lies beside them goes through the
+ * memory. False: there are none. */
+static bool whole_pages(const struct page_buffer *buffer, uint64_t length, uint64_t offset,
+                        uint64_t *ret_first, uint64_t *ret_end)
+{
+    uint64_t end = offset + length;
+
+    *ret_first = (offset + PAGE - 1) / PAGE;
+    *ret_end = end == buffer->target.size ? (end + PAGE - 1) / PAGE : end / PAGE;
+    return *ret_first < *ret_end;
+}
+
+int page_buffer_write_through(struct page_buffer *buffer, const void *bytes, size_t length,
+                              uint64_t offset)
+{
+    const unsigned char *from = bytes;
+    uint64_t first, end, begin, stop;
+    int r = check_range(buffer, length, offset);
+
+    if (r != 0)
+        return r;
+    if (!whole_pages(buffer, length, offset, &first, &end))
+        return page_buffer_write(buffer, bytes, length, offset);
+    begin = first * PAGE;
+    stop = end * PAGE < offset + length ? end * PAGE : offset + length;
+    r = page_buffer_write(buffer, from, (size_t)(begin - offset), offset);
+    if (r == 0)
+        r = page_buffer_write(buffer, from + (stop - offset), (size_t)(offset + length - stop),
+                              stop);
+    if (r == 0)
+        r = buffer->target.write(buffer->target.opaque, from + (begin - offset),
+                                 (size_t)(stop - begin), begin);
+    if (r == 0)
+        each_kept(buffer, first, end, drop, NULL);
+    return r;
+}
+
+static int write_zeroes(struct page_buffer *buffer, size_t length, uint64_t offset)
+{
+    static const unsigned char zeroes[PAGE];
+
+    return page_buffer_write(buffer, zeroes, length, offset);
+}
+
+int page_buffer_zero(struct page_buffer *buffer, uint64_t length, uint64_t offset)
+{
+    uint64_t first, end, begin, stop;
+    int r = check_range(buffer, length, offset);
+
+    if (r != 0)
+        return r;
+    if (!whole_pages(buffer, length, offset, &first, &end)) {
+        /* in one page, or over the border of two */
+        size_t piece = piece_of((size_t)length, offset);
+
+        r = write_zeroes(buffer, piece, offset);
+        return r != 0 ? r : write_zeroes(buffer, (size_t)length - piece, offset + piece);
+    }
+    begin = first * PAGE;
+    stop = end * PAGE < offset + length ? end * PAGE : offset + length;
+    r = write_zeroes(buffer, (size_t)(begin - offset), offset);
+    if (r == 0)
+        r = write_zeroes(buffer, (size_t)(offset + length - stop), stop);
+    if (r == 0)
+        r = buffer->target.zero(buffer->target.opaque, stop - begin, begin);
+    if (r == 0)
+        each_kept(buffer, first, end, drop, NULL);
+    return r;
+}
+
+int page_buffer_flush(struct page_buffer *buffer)
+{
+    return write_dirty(buffer);
 }
