@@ -31,9 +31,14 @@ struct content {
 static struct content now, taken[SNAPSHOTS];
 static uint32_t writes;
 
+/* xorshift64* */
+static uint64_t dice;
 static unsigned chance(unsigned below)
 {
-    return (unsigned)random() % below;
+    dice ^= dice >> 12;
+    dice ^= dice << 25;
+    dice ^= dice >> 27;
+    return (unsigned)((dice * 0x2545f4914f6cdd1d) >> 33) % below;
 }
 
 /* Freezes the volume "a" as a@NAME, by what the snapshot verbs stand on. */
@@ -201,7 +206,7 @@ static void play(unsigned seed)
     bool resizes = seed % 2 == 1;
     char name[32];
 
-    srandom(seed);
+    dice = seed + 1;
     memset(&now, 0, sizeof now);
     /* with an odd end, or with ends that move */
     now.size = resizes ? BLOCKS_MAX / 2 * BLOCK : (BLOCKS_MAX - 1) * BLOCK + 512;
