@@ -1,4 +1,4 @@
-/* varve import: a volume from an image file. */
+/* varve import: a volume, or a version of a dataset, from an image file. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,39 +9,28 @@
 #include "command.h"
 #include "data_door.h"
 #include "deadline.h"
+#include "field.h"
 #include "image_copy.h"
 #include "image_file.h"
 #include "program.h"
 #include "size.h"
 
 static int backing_option;
-static char *format_option, *socket_option, *size_option;
+static char *format_option, *socket_option, *size_option, *message_option;
 
 static const struct poptOption options[] = {
     {"format", '\0', POPT_ARG_STRING, &format_option, 0,
      "raw or qcow2 (default: what FILE looks like)", "FORMAT"},
-    {"size", 's', POPT_ARG_STRING, &size_option, 0, "make the volume larger than the image",
+    {"size", 's', POPT_ARG_STRING, &size_option, 0, "make the disk larger than the image's",
      "SIZE"},
+    {"message", 'm', POPT_ARG_STRING, &message_option, 0, "what a version is, in a few words",
+     "TEXT"},
     {"allow-backing", '\0', POPT_ARG_NONE, &backing_option, 0,
      "also read the files that a qcow2 image names", NULL},
     {"socket", '\0', POPT_ARG_STRING, &socket_option, 0,
      "where the server listens, if there is one (default: STORE/nbd.sock)", "PATH"},
     POPT_TABLEEND,
 };
-
-/* The volume has another name until it is whole, so that half of it is never taken for all. */
-enum { NAME_KEPT = 40, NAME_BYTES = 64 };
-
-static int choose_name(const char *name, char ret_name[NAME_BYTES])
-{
-    unsigned long long number = 0;
-
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
-        return command_fail(EXIT_FAILED, "cannot draw a random number");
-    }
-    snprintf(ret_name, NAME_BYTES, "%.*s.import-%08llx", NAME_KEPT, name, number & 0xffffffff);
-    return EXIT_DONE;
-}
 
 /* What is missing of a torn qcow2 file would be read as zeroes. Space that an image lost track of
  * (LEAKS) does no harm. */
@@ -87,33 +76,85 @@ static int check_image(const char *named, struct image_file *file, uint64_t *ret
     return code == EXIT_DONE ? check_qcow2(file) : code;
 }
 
-/* Refuses early what creating would refuse late: the copy may take hours. */
-static int check_name(const char *store, const char *name)
-{
-    json_t *answer, *volume;
-    size_t i;
-    int code = client_request(store, "GET", "/v1/volumes", NULL, &answer);
+/* --- what is made ---- */
 
+enum { REF_BYTES = 264, NAME_KEPT = 40 };
+
+struct import_target {
+    const char *store;
+    const char *named;   /* a new volume, or a dataset that is there */
+    bool version;        /* of the dataset */
+    char ref[REF_BYTES]; /* what is written to */
+};
+
+/* Whether `name` is one of what a list has; `field` and `other` are where names stand in it. */
+static int look_for(const struct import_target *target, const char *list, const char *field,
+                    const char *other, bool *ret_found)
+{
+    char path[32];
+    json_t *answer, *each;
+    size_t i;
+    int code;
+
+    snprintf(path, sizeof path, "/v1/%s", list);
+    *ret_found = false;
+    code = client_request(target->store, "GET", path, NULL, &answer);
     if (code != EXIT_DONE) {
         return code;
     }
-    json_array_foreach(json_object_get(answer, "volumes"), i, volume)
+    json_array_foreach(json_object_get(answer, list), i, each)
     {
-        const char *taken = json_string_value(json_object_get(volume, "name"));
-        if (taken && strcmp(taken, name) == 0) {
-            code =
-                command_fail(EXIT_EXISTS, "volume '%s' exists already; choose another name", name);
-        }
+        *ret_found = *ret_found || strcmp(field_text(each, field), target->named) == 0 ||
+                     strcmp(field_text(each, other), target->named) == 0;
     }
     json_decref(answer);
-    return code;
+    return EXIT_DONE;
 }
 
-static int create(const char *store, const char *name, uint64_t bytes)
+/* Refuses early what creating would refuse late: the copy may take hours. */
+static int choose_target(struct import_target *target)
 {
-    json_t *parameters = json_pack("{ss sI}", "name", name, "size", (json_int_t)bytes), *answer;
-    int code = client_request(store, "POST", "/v1/volumes", parameters, &answer);
+    bool taken;
+    int code;
 
+    if (strpbrk(target->named, ":@")) {
+        return command_fail(EXIT_USAGE,
+                            "'%s' names what is there: an import makes a new volume, or a new "
+                            "version when a dataset alone is named",
+                            target->named);
+    }
+    code = look_for(target, "datasets", "full_name", "id", &target->version);
+    if (code != EXIT_DONE || target->version) {
+        return code;
+    }
+    if (strchr(target->named, '/')) {
+        return command_fail(EXIT_NOT_FOUND, "there is no dataset '%s'", target->named);
+    }
+    if (message_option) {
+        return command_fail(EXIT_USAGE, "--message is for versions, and there is no dataset '%s'",
+                            target->named);
+    }
+    code = look_for(target, "volumes", "name", "name", &taken);
+    return code == EXIT_DONE && taken
+               ? command_fail(EXIT_EXISTS, "volume '%s' exists already; choose another name",
+                              target->named)
+               : code;
+}
+
+/* A volume has another name until it is whole, so that half of it is never taken for all. */
+static int create_volume(struct import_target *target, uint64_t bytes)
+{
+    unsigned long long number = 0;
+    json_t *parameters, *answer;
+    int code;
+
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+        return command_fail(EXIT_FAILED, "cannot draw a random number");
+    }
+    snprintf(target->ref, sizeof target->ref, "%.*s.import-%08llx", NAME_KEPT, target->named,
+             number & 0xffffffff);
+    parameters = json_pack("{ss sI}", "name", target->ref, "size", (json_int_t)bytes);
+    code = client_request(target->store, "POST", "/v1/volumes", parameters, &answer);
     json_decref(parameters);
     if (code == EXIT_DONE) {
         json_decref(answer);
@@ -121,26 +162,45 @@ static int create(const char *store, const char *name, uint64_t bytes)
     return code;
 }
 
-/* Under its own name at last; *ret_volume is the volume then. */
-static int rename_volume(const char *store, const char *from, const char *to, json_t **ret_volume)
+static int create_version(struct import_target *target, uint64_t bytes)
 {
-    char *target = client_target("/v1/volumes/", from, "/rename");
-    json_t *parameters = json_pack("{ss}", "name", to);
-    int code = client_request(store, "POST", target, parameters, ret_volume);
+    char *path = client_target("/v1/datasets/", target->named, "/versions");
+    json_t *parameters =
+               json_pack("{sI ss*}", "size", (json_int_t)bytes, "message", message_option),
+           *answer;
+    int code = client_request(target->store, "POST", path, parameters, &answer);
 
+    free(path);
     json_decref(parameters);
-    free(target);
+    if (code == EXIT_DONE) {
+        snprintf(target->ref, sizeof target->ref, "%s", field_text(answer, "ref"));
+        json_decref(answer);
+    }
     return code;
 }
 
-static void delete_volume(const char *store, const char *name)
+/* All is in it: a volume gets its own name. *ret_made is what there is now. */
+static int finish(const struct import_target *target, json_t **ret_made)
 {
-    char *target = client_target("/v1/volumes/", name, "");
+    char *path = target->version ? client_target("/v1/versions/", target->ref, "")
+                                 : client_target("/v1/volumes/", target->ref, "/rename");
+    json_t *parameters = target->version ? NULL : json_pack("{ss}", "name", target->named);
+    int code =
+        client_request(target->store, target->version ? "GET" : "POST", path, parameters, ret_made);
+
+    json_decref(parameters);
+    free(path);
+    return code;
+}
+
+static void delete_half(const struct import_target *target)
+{
+    char *path = client_target(target->version ? "/v1/versions/" : "/v1/volumes/", target->ref, "");
 
     /* nbdcopy is gone, but the server may see that a moment later */
     for (struct deadline deadline = deadline_in(10);;) {
         json_t *answer;
-        int code = client_request(store, "DELETE", target, NULL, &answer);
+        int code = client_request(target->store, "DELETE", path, NULL, &answer);
 
         if (code == EXIT_DONE) {
             json_decref(answer);
@@ -149,13 +209,15 @@ static void delete_volume(const char *store, const char *name)
             break;
         }
     }
-    free(target);
+    free(path);
 }
 
+/* --- the whole ---- */
+
 static int copy_in(const struct invocation *invocation, const struct data_door *door,
-                   const struct image_file *file, const char *name)
+                   const struct image_file *file, const char *ref)
 {
-    char *uri = data_door_uri(door, name);
+    char *uri = data_door_uri(door, ref);
     const struct image_copy copy = {.step = "import",
                                     .file = file->path,
                                     .uri = uri,
@@ -168,42 +230,45 @@ static int copy_in(const struct invocation *invocation, const struct data_door *
     return code;
 }
 
-static void show(const struct invocation *invocation, const json_t *volume, const char *name,
-                 uint64_t bytes)
+static void show(const struct invocation *invocation, const struct import_target *target,
+                 const json_t *made)
 {
     char size[SIZE_TEXT];
 
     if (invocation->json) {
-        client_print_json(volume);
+        client_print_json(made);
+    } else if (target->version) {
+        printf("Created dataset version: %s\n", target->ref);
     } else {
-        printf("Imported volume: %s (%s)\n", name, size_print(bytes, size));
+        printf("Imported volume: %s (%s)\n", target->named,
+               size_print(field_number(made, "size"), size));
     }
 }
 
 static int import(const struct invocation *invocation, const struct data_door *door,
                   const struct image_file *file, uint64_t bytes)
 {
-    const char *name = invocation->arguments[1];
-    char hidden[NAME_BYTES];
-    json_t *volume = NULL;
-    int code;
+    struct import_target target = {.store = invocation->store, .named = invocation->arguments[1]};
+    json_t *made = NULL;
+    int code = choose_target(&target);
 
-    if ((code = check_name(invocation->store, name)) != EXIT_DONE ||
-        (code = choose_name(name, hidden)) != EXIT_DONE ||
-        (code = create(invocation->store, hidden, bytes)) != EXIT_DONE) {
-        return code;
-    }
-    code = copy_in(invocation, door, file, hidden);
-    interrupt_ignore();
     if (code == EXIT_DONE) {
-        code = rename_volume(invocation->store, hidden, name, &volume);
+        code = target.version ? create_version(&target, bytes) : create_volume(&target, bytes);
     }
     if (code != EXIT_DONE) {
-        delete_volume(invocation->store, hidden);
         return code;
     }
-    show(invocation, volume, name, bytes);
-    json_decref(volume);
+    code = copy_in(invocation, door, file, target.ref);
+    interrupt_ignore();
+    if (code == EXIT_DONE) {
+        code = finish(&target, &made);
+    }
+    if (code != EXIT_DONE) {
+        delete_half(&target);
+        return code;
+    }
+    show(invocation, &target, made);
+    json_decref(made);
     return EXIT_DONE;
 }
 
@@ -230,14 +295,16 @@ static int run(const struct invocation *invocation)
 
 const struct command command_import = {
     .name = "import",
-    .summary = "Makes a volume from a raw or qcow2 image file.",
-    .arguments = "FILE NAME",
+    .summary = "Makes a volume, or a version of a dataset, from a raw or qcow2 image file.",
+    .arguments = "FILE NAME|DATASET",
     .details =
-        "The volume has the size of the image's disk and appears under its name when all is in\n"
-        "it and durable; a failure or Ctrl-C leaves nothing. Works with and without a server.\n"
-        "FILE may also be a disk. Needs nbdcopy, and qemu-nbd for qcow2.",
+        "NAME is a new volume: it appears when all is in it and durable. DATASET is there: it\n"
+        "gets a new version, not committed yet. A failure or Ctrl-C leaves nothing of either.\n"
+        "FILE may also be a disk. Works with and without a server. Needs nbdcopy, and qemu-img\n"
+        "and qemu-nbd for qcow2.",
     .example = "varve import debian-12.qcow2 debian\n"
-               "varve import disk.img demo --format raw --size 20G",
+               "varve import disk.img demo --format raw --size 20G\n"
+               "varve import disk.img imagenet -m 'from the old server'",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 2,
     .arguments_max = 2,

@@ -88,6 +88,34 @@ def round_trip():
     nothing_is_left()
 
 
+def versions(dataset):
+    return store.json("datasets", "versions", "list", dataset, "--all")["versions"]
+
+
+def into_a_dataset():
+    """The bare name of a dataset gets a new version, which is not committed; a failure leaves none."""
+    raw = folder / "source.raw"
+    for name in ("ds", "team/ds"):
+        store.done("datasets", "create", "--name", name)
+        said = store.done("import", str(raw), name, "-m", "first")
+        made = versions(name)
+        assert len(made) == 1 and said == f"Created dataset version: {made[0]['ref']}\n", (said, made)
+        assert made[0]["message"] == "first" and made[0]["size"] == SIZE and not made[0]["committed"], made
+        store.done("export", made[0]["ref"], str(folder / "out"))
+        assert (folder / "out").read_bytes() == raw.read_bytes()
+        (folder / "out").unlink()
+        shown = store.json("import", str(raw), name, "--size", "32M")
+        assert shown["size"] == 32 * MIB and shown["mapped_bytes"] > 0, shown
+        store.refused(USAGE, "import", str(raw), made[0]["ref"], says="is there")
+        store.refused(USAGE, "import", str(raw), name, "--size", "1M", says="less than")
+        assert len(versions(name)) == 2
+        store.done("datasets", "delete", name, "--yes", "--force")
+    store.refused(NOT_FOUND, "import", str(raw), "team/absent", says="'team/absent'")
+    store.refused(USAGE, "import", str(raw), "new", "-m", "x", says="--message")
+    assert volumes() == []
+    nothing_is_left()
+
+
 def current_umask():
     mask = os.umask(0)
     os.umask(mask)
@@ -213,5 +241,5 @@ def when_the_server_has_gone():
     assert store.json("check")["problems"] == 0
 
 
-story = [round_trip, replacing, bad_input, no_room, cancelled, progress]
+story = [round_trip, into_a_dataset, replacing, bad_input, no_room, cancelled, progress]
 run_cases([*story, with_a_server, *story, when_the_server_has_gone])
