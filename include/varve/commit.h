@@ -47,7 +47,7 @@ struct varve_commit {
     uint64_t files;
     uint64_t leaves; /* pieces of 1 MiB that the digest is made of, the last may be shorter */
     uint64_t hashed; /* of them: read for this commit */
-    uint64_t reused; /* known from the version that it comes from; the rest are holes */
+    uint64_t reused; /* taken over from the version that it comes from, holes among them */
 };
 
 /* Commits the version that `ref` names; one that is committed already is success, with `already`

@@ -16,6 +16,15 @@
  *
  *      (none) --create--> new --named--> live --delete begins--> deleted --name forgotten--> (none)
  *
+ * A commit of a version (server/dataset/dataset_commit.c) goes: the image is frozen; its tree is
+ * made under "new tree DATASET ID" and frozen; its row says committed and names the tree; the
+ * labels get the sequence number and lose the "new". So at opening
+ *
+ *   frozen, "version DATASET ID" without a number, row uncommitted    a crash before the row: the
+ *                                   image is thawed (the flag STORE_IMAGE_FROZEN goes, others stay)
+ *   any label, row committed        a crash behind it: version and tree are labelled from the row
+ *   "new tree ..." without a row    deleted, as all that is new
+ *
  * An image that the catalog does not name is deleted only when its label says "new" or "deleted".
  * With a live label the catalog must be older than the store, and the image gets its name back: a
  * lost name is a nuisance, a deleted volume a disaster. Labels of other forms are left alone. Pure.
