@@ -6,6 +6,8 @@
 make_store --limit 64M --journal 1M
 "$VARVE" volumes create alpha --size 1M >"$work/made"
 "$VARVE" volumes create beta --size 1M >>"$work/made"
+"$VARVE" datasets create --name images --size 1M >>"$work/made"
+version=$("$VARVE" datasets versions create images | sed 's/.*: //')
 mkdir "$work/bin" && ln -s "$VARVE" "$work/bin/varve"
 
 # complete_line LINE: prints the candidates for the cursor at its end, one a line, sorted
@@ -40,6 +42,11 @@ expect "varve volumes delete --y" --yes
 expect "varve volumes rename alpha " files
 expect "varve --store " files
 expect "varve inspect b" beta
+expect "varve dat" datasets
+expect "varve datasets versions li" list
+expect "varve datasets details im" images
+expect "varve datasets versions details im" images
+expect "varve datasets versions details images:" "${version#images:}"
 expect "varve check --d" --data
 expect "varve init --jo" --journal
 expect "varve init " files
