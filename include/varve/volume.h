@@ -25,7 +25,10 @@ struct varve;
 #define VARVE_VOLUME_SIZE_MAX ((uint64_t)1 << 54) /* 16 PiB */
 
 struct varve_volume_options {
-    uint64_t size;
+    uint64_t size; /* with `from`: at least the source's, or 0 for the source's */
+    const char
+        *from;     /* the ref of a snapshot, a version or a volume: the new volume is a clone of
+                      what that holds now, at once and whatever it holds; NULL: it reads as zeroes */
     bool shared;   /* several clients may write at once */
     bool reserved; /* its space is set aside when it is created (ENOSPC if it is not there) */
 };
@@ -45,6 +48,8 @@ struct varve_volume {
     char writer[VARVE_HOLDER_MAX]; /* the client that holds the write lease, or "" */
 };
 
+/* A name of which a deleted volume left snapshots goes only to a clone of one of these (-EEXIST);
+ * then all of them are that one's. */
 int varve_volume_create(struct varve *varve, const char *name,
                         const struct varve_volume_options *options);
 int varve_volume_show(struct varve *varve, const char *name, struct varve_volume *ret_volume);
@@ -63,6 +68,13 @@ int varve_volume_set_shared(struct varve *varve, const char *name, bool shared);
 
 /* EBUSY while a client is connected. The space comes back in the background. */
 int varve_volume_delete(struct varve *varve, const char *name);
+
+/* The volume gets the content and the size of `snapshot`, which is one of its own (VOLUME@NAME).
+ * With `save` a snapshot is taken first of what it holds now; *ret_saved (may be NULL) says which.
+ * -EBUSY while a client is connected or a hold keeps the volume. Snapshots stay as they are. */
+struct varve_snapshot;
+int varve_volume_rollback(struct varve *varve, const char *name, const char *snapshot, bool save,
+                          struct varve_snapshot *ret_saved);
 
 /* Takes the write lease away from whoever holds it. All its connections are fenced: every later
  * write of theirs fails, reads go on. Returns when none of their writes is under way any more, so

@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include <varve/error.h>
+#include <varve/snapshot.h>
 #include <varve/volume.h>
 
 #include "control/request.h"
@@ -61,9 +62,12 @@ static int show_run(const struct call *call, json_t **ret_answer)
 static int create_run(const struct call *call, json_t **ret_answer)
 {
     struct varve_volume_options options = {.size = call_number(call, "size", 0),
+                                           .from = call_text(call, "from"),
                                            .shared = call_flag(call, "shared", false),
                                            .reserved = call_flag(call, "reserved", false)};
     const char *name = call_text(call, "name");
+    if (options.from == NULL && json_object_get(call->arguments, "size") == NULL)
+        return varve_fail(EINVAL, "POST /v1/volumes needs 'size', or 'from'");
     int r = varve_volume_create(call->varve, name, &options);
     return r < 0 ? r : changed(call->varve, name, ret_answer);
 }
@@ -102,11 +106,23 @@ static int delete_run(const struct call *call, json_t **ret_answer)
     return 0;
 }
 
-static const struct parameter create_parameters[] = {{"name", PARAMETER_TEXT, true},
-                                                     {"size", PARAMETER_NUMBER, true},
-                                                     {"shared", PARAMETER_FLAG, false},
-                                                     {"reserved", PARAMETER_FLAG, false},
-                                                     {NULL, PARAMETER_TEXT, false}};
+static int rollback_run(const struct call *call, json_t **ret_answer)
+{
+    const bool save = call_flag(call, "save", true);
+    struct varve_snapshot saved;
+    int r = varve_volume_rollback(call->varve, call->name, call_text(call, "to"), save, &saved);
+    if (r == 0)
+        r = changed(call->varve, call->name, ret_answer);
+    if (r == 0 && *ret_answer != NULL)
+        (void)json_object_set_new(*ret_answer, "saved",
+                                  save ? answer_text(saved.ref) : json_null());
+    return r;
+}
+
+static const struct parameter create_parameters[] = {
+    {"name", PARAMETER_TEXT, true},      {"size", PARAMETER_NUMBER, false},
+    {"from", PARAMETER_TEXT, false},     {"shared", PARAMETER_FLAG, false},
+    {"reserved", PARAMETER_FLAG, false}, {NULL, PARAMETER_TEXT, false}};
 static const struct parameter resize_parameters[] = {{"size", PARAMETER_NUMBER, true},
                                                      {NULL, PARAMETER_TEXT, false}};
 static const struct parameter rename_parameters[] = {{"name", PARAMETER_TEXT, true},
@@ -116,9 +132,13 @@ static const struct parameter set_parameters[] = {{"shared", PARAMETER_FLAG, tru
 static const struct parameter release_parameters[] = {{"force", PARAMETER_FLAG, false},
                                                       {NULL, PARAMETER_TEXT, false}};
 
+static const struct parameter rollback_parameters[] = {
+    {"to", PARAMETER_TEXT, true}, {"save", PARAMETER_FLAG, false}, {NULL, PARAMETER_TEXT, false}};
+
 const struct request_row control_volumes[] = {
     {"GET", "/v1/volumes", "All volumes, in the order of names.", NULL, list_run},
-    {"POST", "/v1/volumes", "Makes a volume.", create_parameters, create_run},
+    {"POST", "/v1/volumes", "Makes a volume: empty, or a clone of a ref.", create_parameters,
+     create_run},
     {"GET", "/v1/volumes/{name}", "One volume, and who holds it.", NULL, show_run},
     {"DELETE", "/v1/volumes/{name}", "Deletes a volume that nobody uses.", NULL, delete_run},
     {"POST", "/v1/volumes/{name}/resize", "Changes a volume's size.", resize_parameters,
@@ -128,5 +148,7 @@ const struct request_row control_volumes[] = {
     {"POST", "/v1/volumes/{name}/set", "Changes a volume's switches.", set_parameters, set_run},
     {"POST", "/v1/volumes/{name}/release", "Takes the write lease away from its holder.",
      release_parameters, release_run},
+    {"POST", "/v1/volumes/{name}/rollback", "Puts a snapshot's content back into its volume.",
+     rollback_parameters, rollback_run},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -77,6 +77,26 @@ int store_image_create(struct store *store, uint64_t size, unsigned flags, const
     return r;
 }
 
+/* Clones that are reserved set the whole size aside, since each of their blocks may be written. */
+static int check_clones_locked(struct store *store, const struct store_clone *clones, size_t count)
+{
+    uint64_t blocks = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct image_record source;
+        int r = (clones[i].flags & STORE_IMAGE_RESERVED) != 0
+                    ? image_record_locked(store, clones[i].source, &source)
+                    : -ENODATA;
+
+        if (r == 0) {
+            blocks += blocks_for(source.size);
+        } else if (r != -ENODATA) {
+            return r;
+        }
+    }
+    return blocks > 0 ? check_reserve_locked(store, blocks) : 0;
+}
+
 int store_image_clone(struct store *store, struct store_clone *clones, size_t count)
 {
     struct journal_record records[STORE_GROUP_MAX];
@@ -93,14 +113,17 @@ int store_image_clone(struct store *store, struct store_clone *clones, size_t co
         }
     }
     pthread_mutex_lock(&store->lock);
-    for (size_t i = 0; i < count; i++) {
+    int r = check_clones_locked(store, clones, count);
+    for (size_t i = 0; r == 0 && i < count; i++) {
         records[i] = (struct journal_record){.kind = JOURNAL_CLONE,
                                              .image = store->next_image++,
                                              .source = clones[i].source,
                                              .image_flags = clones[i].flags,
                                              .label = clones[i].label};
     }
-    int r = store_change_group_locked(store, records, count);
+    if (r == 0) {
+        r = store_change_group_locked(store, records, count);
+    }
     pthread_mutex_unlock(&store->lock);
     for (size_t i = 0; r == 0 && i < count; i++) {
         clones[i].image = records[i].image;

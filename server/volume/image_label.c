@@ -59,6 +59,15 @@ struct image_label label_of_volume(const char *name, bool shared)
     return label;
 }
 
+struct image_label label_of_snapshot(uint64_t head, const char *name)
+{
+    struct image_label label = {.kind = LABEL_SNAPSHOT, .head = head};
+
+    assert(name_is_valid(name, strlen(name)));
+    snprintf(label.name, sizeof label.name, "%s", name);
+    return label;
+}
+
 void image_label_format(enum label_state state, const struct image_label *label,
                         char text[IMAGE_LABEL_SIZE])
 {

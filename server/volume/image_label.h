@@ -72,6 +72,8 @@ bool image_label_parse(const char *text, enum label_state *ret_state,
 
 /* The label of a volume. */
 struct image_label label_of_volume(const char *name, bool shared);
+/* The label of a snapshot of image `head`. */
+struct image_label label_of_snapshot(uint64_t head, const char *name);
 
 /* ds and 13 of [0-9a-z]. */
 bool dataset_id_is_valid(const char *id, size_t length);

@@ -106,6 +106,8 @@ static int rename_locked(struct varve *varve, struct catalog *catalog, const cha
     if (r != 0 || strcmp(name, new_name) == 0)
         return r;
     r = name_is_free_locked(catalog, new_name);
+    if (r == 0)
+        r = name_has_no_past_locked(catalog, new_name);
     if (r != 0)
         return r;
     snprintf(what, sizeof what, "renamed from %s", name);

@@ -1,0 +1,115 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <varve/error.h>
+
+#include "volume/guard.h"
+#include "volume/snapshot.h"
+#include "volume/volume_name.h"
+
+struct rollback {
+    struct varve *varve;
+    struct catalog *catalog;
+    struct catalog_volume volume;
+    struct catalog_snapshot to;
+    bool save;
+    struct varve_snapshot saved; /* .ref is "" until it is taken */
+};
+
+static int check(struct rollback *rollback, const char *name, const char *snapshot)
+{
+    struct guarded volume = {.kind = NAMED_VOLUME, .ref = name, .then = "roll it back"};
+    struct store_image_info info;
+    int r = catalog_volume_find(rollback->catalog, name, &rollback->volume);
+
+    if (r == 0)
+        r = snapshot_find_locked(rollback->catalog, snapshot, &rollback->to);
+    if (r != 0)
+        return r;
+    if (strcmp(rollback->to.volume, name) != 0)
+        return varve_fail(EINVAL,
+                          "'%s' is no snapshot of volume '%s'; what another volume held can be "
+                          "cloned ('varve volumes create --from')",
+                          snapshot, name);
+    volume.image = rollback->volume.image;
+    r = guard_locked(rollback->varve, rollback->catalog, &volume);
+    if (r == 0)
+        r = store_image_stat(rollback->varve->store, rollback->to.image, &info);
+    if (r == -ENOENT)
+        return varve_fail(EIO,
+                          "snapshot '%s' is damaged: the store does not have its image %" PRIu64,
+                          snapshot, rollback->to.image);
+    return r;
+}
+
+static int save_present(struct rollback *rollback, const char *snapshot)
+{
+    char message[VARVE_MESSAGE_MAX + 1];
+    const char *const volumes[] = {rollback->volume.name};
+    const struct varve_snapshot_options options = {.message = message};
+    const struct snapshot_occasion occasion = {.now = (int64_t)time(NULL)};
+
+    snprintf(message, sizeof message, "before the rollback to %s", snapshot);
+    return snapshots_take_locked(rollback->varve, rollback->catalog, volumes, 1, &options,
+                                 &occasion, &rollback->saved);
+}
+
+/* Takes back what was saved for nothing; what cannot be taken back is one snapshot too many. */
+static int undo(struct rollback *rollback, int64_t event, int r)
+{
+    struct catalog_snapshot row;
+    char line[512];
+
+    snprintf(line, sizeof line, "%s", varve_error());
+    if (event != 0)
+        (void)catalog_history_withdraw(rollback->catalog, event);
+    if (rollback->saved.ref[0] != '\0' &&
+        snapshot_find_locked(rollback->catalog, rollback->saved.ref, &row) == 0)
+        (void)snapshot_delete_locked(rollback->varve, rollback->catalog, &row,
+                                     "deleted: the rollback failed");
+    return varve_fail(-r, "%s", line);
+}
+
+/* The row of history goes first, because it can be taken back; what the volume held cannot. */
+static int roll_back(struct rollback *rollback, const char *snapshot)
+{
+    char what[CATALOG_WHAT_MAX + 1];
+    const struct catalog_change change = {varve_actor(), what};
+    int64_t event = 0;
+    int r = rollback->save ? save_present(rollback, snapshot) : 0;
+
+    if (r != 0)
+        return r;
+    snprintf(what, sizeof what, "rolled back to %s%s%s", snapshot,
+             rollback->save ? "; what it held is " : "", rollback->saved.ref);
+    r = catalog_history_append(rollback->catalog, "volume", rollback->volume.name, &change, &event);
+    if (r == 0)
+        r = store_image_rollback(rollback->varve->store, rollback->volume.image,
+                                 rollback->to.image);
+    if (r != 0)
+        return undo(rollback, event, r);
+    return store_flush(rollback->varve->store);
+}
+
+int varve_volume_rollback(struct varve *varve, const char *name, const char *snapshot, bool save,
+                          struct varve_snapshot *ret_saved)
+{
+    struct rollback rollback = {.varve = varve, .save = save};
+    int r = name_check(name);
+
+    if (r == 0)
+        r = changes_are_allowed(varve);
+    if (r == 0)
+        r = names_enter(varve, &rollback.catalog);
+    if (r != 0)
+        return r;
+    r = check(&rollback, name, snapshot);
+    if (r == 0)
+        r = roll_back(&rollback, snapshot);
+    if (r == 0 && save && ret_saved != NULL)
+        *ret_saved = rollback.saved;
+    names_leave(varve);
+    return r;
+}
