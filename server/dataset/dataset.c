@@ -28,6 +28,7 @@ static int insert_locked(struct catalog *catalog, struct catalog_dataset *row,
 {
     const struct catalog_change change = {varve_actor(), "created"};
     const struct catalog_change more = {varve_actor(), "got its metadata"};
+    const struct catalog_change undo = {varve_actor(), "taken back"};
     const struct catalog_dataset_update update = {
         .settings = (const struct catalog_setting *)options->settings.settings,
         .setting_count = options->settings.count};
@@ -52,7 +53,7 @@ static int insert_locked(struct catalog *catalog, struct catalog_dataset *row,
         char line[512];
 
         snprintf(line, sizeof line, "%s", varve_error());
-        (void)catalog_dataset_delete(catalog, row, &change);
+        (void)catalog_dataset_delete(catalog, row, &undo);
         return varve_fail(-r, "%s", line);
     }
     return 0;

@@ -86,6 +86,7 @@ static int name_it(struct birth *birth)
     const struct varve_version_options *options = birth->options;
     const struct catalog_change change = {varve_actor(), birth->what};
     const struct catalog_change more = {varve_actor(), "got its metadata"};
+    const struct catalog_change undo = {varve_actor(), "taken back"};
     const struct catalog_version_update update = {
         .settings = (const struct catalog_setting *)options->settings.settings,
         .setting_count = options->settings.count};
@@ -109,7 +110,7 @@ static int name_it(struct birth *birth)
     if (r == 0)
         return 0;
     snprintf(line, sizeof line, "%s", varve_error());
-    (void)catalog_version_delete(birth->catalog, row, &more);
+    (void)catalog_version_delete(birth->catalog, row, &undo);
     return varve_fail(-r, "%s", line);
 }
 
