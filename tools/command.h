@@ -99,6 +99,7 @@ extern const struct command command_detach;
 extern const struct command command_inspect;
 extern const struct command command_holds;
 extern const struct command command_log;
+extern const struct command command_du;
 extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_check;

@@ -60,6 +60,7 @@ extern const struct request_row control_inspect[];
 extern const struct request_row control_holds[];
 extern const struct request_row control_snapshots[];
 extern const struct request_row control_history[];
+extern const struct request_row control_usage[];
 extern const struct request_row control_operations[];
 
 /* Arguments by name; the default when the caller gave none. */

@@ -178,7 +178,9 @@ struct store_usage {
     uint64_t data;     /* data that nothing but these images refers to: comes back */
     uint64_t metadata; /* map pages that nothing but these images refers to: come back too */
 };
-/* Of `count` images taken together, each named once. Costs what they do not share with others. */
+/* Of `count` images taken together, each named once. Costs what they do not share with others. What
+ * was deleted or trimmed refers to its blocks until it is reclaimed: too little is told until then.
+ */
 int store_images_usage(struct store *store, const uint64_t *images, size_t count,
                        struct store_usage *ret_usage);
 /* Bytes of data that both images refer to. */
