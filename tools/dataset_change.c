@@ -171,6 +171,7 @@ const struct command dataset_delete = {
     .summary = "Deletes a dataset with all its versions and tags.",
     .arguments = "DATASET",
     .details =
+        "It says what would be lost and wants the name typed, or --yes.\n"
         "It is refused while one of its versions is attached or held, unless --force is given:\n"
         "who has one open then reads it to the end, and cannot write any more. The space comes\n"
         "back in the background.",

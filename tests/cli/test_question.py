@@ -46,4 +46,18 @@ def yes_means_yes():
     assert store.json("volumes", "list") == {"volumes": []}
 
 
-run_cases([no_means_no, growing_is_not_asked_about, yes_means_yes])
+def a_dataset_goes_only_by_its_name():
+    store.done("datasets", "create", "--name", "team/data", "--size", "1M")
+    version = store.done("datasets", "versions", "create", "team/data").split()[-1]
+    for answer in ("y\n", "yes\n", "data\n", "\n", "team/data x\n", "\x04"):
+        ran = ask(answer, "datasets", "delete", "team/data")
+        assert ran.returncode == FAILED and "0 committed and 1 uncommitted versions" in ran.stderr, ran
+        assert "Type its name: " in ran.stderr and "nothing was done" in ran.stderr, ran
+    ran = ask("n\n", "datasets", "versions", "delete", version)
+    assert ran.returncode == FAILED and f"Delete uncommitted version '{version}'" in ran.stderr, ran
+    assert ask("y\n", "datasets", "versions", "delete", version).returncode == DONE
+    assert ask("team/data\n", "datasets", "delete", "team/data").returncode == DONE
+    assert store.json("datasets", "list") == {"datasets": []}
+
+
+run_cases([no_means_no, growing_is_not_asked_about, yes_means_yes, a_dataset_goes_only_by_its_name])
