@@ -26,7 +26,7 @@ static uint64_t inodes_for(const struct ext4_need *need, uint64_t size)
 /* What the file system takes itself; rather too much than too little. */
 static uint64_t overhead(const struct ext4_need *need, uint64_t size)
 {
-    uint64_t blocks = size / BLOCK, groups = blocks / (8 * BLOCK) + 1;
+    uint64_t blocks = size / BLOCK, groups = blocks / ((uint64_t)8 * BLOCK) + 1;
     int journal = ext2fs_default_journal_size(blocks);
     /* bitmaps; copies of the superblock and all descriptors in groups 0, 1 and powers of 3, 5, 7:
      * fewer than 50, and not more than there are; what the resize inode holds back for growing */
@@ -35,7 +35,7 @@ static uint64_t overhead(const struct ext4_need *need, uint64_t size)
 
     return BLOCK *
                (2 * groups + copies * (1 + table + 1024) + (journal > 0 ? (uint64_t)journal : 0)) +
-           inodes_for(need, size) * INODE + groups * BLOCK + LOST_FOUND + 64 * BLOCK;
+           inodes_for(need, size) * INODE + groups * BLOCK + LOST_FOUND + (uint64_t)64 * BLOCK;
 }
 
 int ext4_size_for(const struct ext4_need *need, uint64_t *ret_size)
