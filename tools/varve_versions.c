@@ -10,6 +10,7 @@
 #include "field.h"
 #include "size.h"
 #include "table.h"
+#include "version_proof.h"
 
 static char *id, *committed_text;
 static int all, refs_only;
@@ -206,12 +207,13 @@ static const struct command version_details = {
 };
 
 static const struct command *const verbs[] = {&version_create, &version_list,   &version_details,
-                                              &version_update, &version_delete, NULL};
+                                              &version_update, &version_commit, &version_verify,
+                                              &version_diff,   &version_delete, NULL};
 
 const struct command command_versions = {
     .name = "versions",
     .alias = "version",
-    .summary = "Makes, lists, changes and deletes versions of datasets.",
+    .summary = "Makes, lists, commits, verifies, compares and deletes versions of datasets.",
     .example = "varve datasets versions create images --from images:prod",
     .commands = verbs,
 };

@@ -54,6 +54,7 @@ extern const struct request_row control_volumes[];
 extern const struct request_row control_datasets[];
 extern const struct request_row control_versions[];
 extern const struct request_row control_tags[];
+extern const struct request_row control_commit[];
 extern const struct request_row control_exports[];
 extern const struct request_row control_store[];
 extern const struct request_row control_inspect[];

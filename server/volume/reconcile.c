@@ -93,6 +93,30 @@ static int check_label(struct varve *varve, const struct catalog_image *row,
     return store_image_set_label(varve->store, row->image, label);
 }
 
+/* A commit that did not reach its row is taken back: the version can be written again. A label with
+ * a sequence number says that it did reach it, in a catalog that is newer than this one: then it
+ * stays frozen. */
+static int check_named(struct varve *varve, const struct catalog_image *row,
+                       const struct store_image_info *info)
+{
+    struct image_label label;
+    enum label_state state;
+    int r;
+
+    if (row->kind != CATALOG_IMAGE_VERSION || row->sequence != 0 || varve->read_only ||
+        (info->flags & STORE_IMAGE_FROZEN) == 0)
+        return check_label(varve, row, info);
+    if (image_label_parse(info->label, &state, &label) && label.number != 0) {
+        note(varve,
+             "version '%s' was committed, and the catalog does not say so: it is older than the "
+             "store; the version stays frozen",
+             row->ref);
+        return 0;
+    }
+    r = store_image_change_flags(varve->store, row->image, 0, STORE_IMAGE_FROZEN);
+    return r == 0 ? check_label(varve, row, info) : r;
+}
+
 static int add_unnamed(struct varve *varve, const struct store_image_info *info,
                        struct rows *unnamed)
 {
@@ -118,7 +142,7 @@ static int compare(struct reconciliation *all, struct rows *unnamed)
         for (; row != end && row->image < info.image; row++)
             say_missing(all->varve, row);
         if (row != end && row->image == info.image)
-            r = check_label(all->varve, row++, &info);
+            r = check_named(all->varve, row++, &info);
         else
             r = add_unnamed(all->varve, &info, unnamed);
         if (r != 0)

@@ -153,6 +153,95 @@ static void the_next_one_costs_what_changed(void)
     end();
 }
 
+static void reopen(const char *dir)
+{
+    CHECK_EQ(varve_close(varve), 0);
+    varve = trial_open(scratch_path(dir), 0);
+}
+
+static void label_is(uint64_t image, const char *wanted)
+{
+    struct store_image_info info;
+
+    CHECK_EQ(store_image_stat(varve->store, image, &info), 0);
+    if (strcmp(info.label, wanted) != 0)
+        check_failed(__FILE__, __LINE__, "label \"%s\", not \"%s\"", info.label, wanted);
+}
+
+/* Frozen, with a tree or without, and no row: as it was, and a commit goes through. */
+static void cut_before_the_row(void)
+{
+    struct varve_version version;
+    char label[96];
+    uint64_t tree = 0;
+    unsigned images;
+
+    begin("before");
+    version = make(NULL, MIB);
+    images = count_images();
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_EQ(store_image_change_flags(varve->store, version.image, STORE_IMAGE_FROZEN, 0), 0);
+        snprintf(label, sizeof label, "new tree %s %s", version.dataset, version.id);
+        if (i == 1)
+            CHECK_EQ(store_image_create(varve->store, 8192, 0, label, &tree), 0);
+        reopen("before");
+        CHECK_EQ(flags_of(version.image), 0);
+        CHECK_EQ(count_images(), images);
+        CHECK_EQ(put(&version, 0, "x", 1), 0);
+    }
+    CHECK_EQ(commit(&version).hashed, 1);
+    end();
+}
+
+/* The row is there, and the labels are as they were: committed, and the labels follow. */
+static void cut_behind_the_row(void)
+{
+    struct varve_verification found;
+    struct catalog_version row;
+    struct varve_version version;
+    struct catalog *catalog;
+    char old[96], tree[96], live[96], live_tree[96];
+
+    begin("behind");
+    version = make(NULL, MIB);
+    (void)commit(&version);
+    CHECK_EQ(names_enter(varve, &catalog), 0);
+    CHECK_EQ(catalog_version_of_image(catalog, version.image, &row), 0);
+    names_leave(varve);
+    snprintf(old, sizeof old, "version %s %s", row.dataset, row.id);
+    snprintf(live, sizeof live, "version %s %s 1", row.dataset, row.id);
+    snprintf(tree, sizeof tree, "new tree %s %s", row.dataset, row.id);
+    snprintf(live_tree, sizeof live_tree, "tree %s %s", row.dataset, row.id);
+    label_is(version.image, live);
+    label_is(row.tree_image, live_tree);
+    CHECK_EQ(store_image_set_label(varve->store, version.image, old), 0);
+    CHECK_EQ(store_image_set_label(varve->store, row.tree_image, tree), 0);
+    reopen("behind");
+    label_is(version.image, live);
+    label_is(row.tree_image, live_tree);
+    CHECK_EQ(flags_of(version.image), STORE_IMAGE_FROZEN);
+    CHECK_EQ(varve_version_verify(varve, version.ref, NULL, NULL, &found), 0);
+    CHECK(found.sound && !found.record_damaged);
+    end();
+}
+
+/* What was committed is never thawed for an older catalog's sake. */
+static void a_number_in_the_label_keeps_it_frozen(void)
+{
+    struct varve_version version;
+    char label[96];
+
+    begin("older");
+    version = make(NULL, MIB);
+    snprintf(label, sizeof label, "version %s %s 3", version.dataset, version.id);
+    CHECK_EQ(store_image_set_label(varve->store, version.image, label), 0);
+    CHECK_EQ(store_image_change_flags(varve->store, version.image, STORE_IMAGE_FROZEN, 0), 0);
+    reopen("older");
+    CHECK_EQ(flags_of(version.image), STORE_IMAGE_FROZEN);
+    label_is(version.image, label);
+    end();
+}
+
 struct damages {
     unsigned count;
     struct varve_damage last;
@@ -385,6 +474,9 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"a commit freezes and says so again", a_commit_freezes_and_says_so_again},
         {"the next one costs what changed", the_next_one_costs_what_changed},
+        {"cut before the row", cut_before_the_row},
+        {"cut behind the row", cut_behind_the_row},
+        {"a number in the label keeps it frozen", a_number_in_the_label_keeps_it_frozen},
         {"verify names what differs", verify_names_what_differs},
         {"verify knows a damaged record", verify_knows_a_damaged_record},
         {"a failed write stops the commit", a_failed_write_stops_the_commit},

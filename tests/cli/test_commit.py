@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+"""Versions are committed, verified and compared, with a server and without; the digest is what others compute of the bytes."""
+# timeout: 300
+
+import errno
+import pathlib
+import subprocess
+import sys
+import threading
+
+import nbd
+
+from command import BUSY, NOT_FOUND, USAGE, Store, run_cases
+
+RECOMPUTE = pathlib.Path(__file__).resolve().parents[1] / "digest/recompute.py"
+MIB = 1 << 20
+
+store = Store(init=False)
+store.done("init", str(store.path), "--limit", "256M")
+
+
+def connect(ref):
+    client = nbd.NBD()
+    client.connect_uri(f"nbd+unix:///{ref}?socket={store.path}/nbd.sock")
+    return client
+
+
+def recompute(ref):
+    uri = f"nbd+unix:///{ref}?socket={store.path}/nbd.sock"
+    return subprocess.run([sys.executable, RECOMPUTE, uri], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def create(*words):
+    return store.json("datasets", "versions", "create", "ds", *words)["ref"]
+
+
+def versions(*words):
+    return store.json("datasets", "versions", *words)
+
+
+def unserved():
+    store.done("datasets", "create", "ds", "--size", "9M")
+    ref = create()
+    assert store.done("datasets", "versions", "commit", "--id", ref).splitlines()[0] == f"Committed dataset version: {ref}"
+    assert "already committed" in store.done("datasets", "versions", "commit", ref)
+    found = versions("verify", ref)
+    assert found["sound"] and found["found"] == found["digest"] and found["read_bytes"] == 0, found
+    assert f"Verified dataset version: {ref}\n" in store.done("datasets", "versions", "verify", ref)
+    twin = create("--from", ref)
+    diff = versions("diff", ref, twin)
+    assert diff["changed_bytes"] == 0 and diff["ranges"] == [], diff
+    assert "Changed:" in store.done("datasets", "versions", "diff", ref, twin)
+
+
+def refused():
+    open_one = create()
+    for verb in ("commit", "verify"):
+        store.refused(USAGE, "datasets", "versions", verb)
+        store.refused(NOT_FOUND, "datasets", "versions", verb, "ds:absent", says="absent")
+        store.refused(NOT_FOUND, "datasets", "versions", verb, "other:1234567", says="other")
+    store.refused(USAGE, "datasets", "versions", "commit", "ds", says="ds")
+    store.refused(USAGE, "datasets", "versions", "verify", open_one, says="not committed")
+    store.refused(USAGE, "datasets", "versions", "diff", open_one)
+    store.refused(NOT_FOUND, "datasets", "versions", "diff", open_one, "absent", says="absent")
+    assert versions("details", open_one)["committed"] is False
+
+
+def served():
+    store.start()
+    ref = create()
+    client = connect(ref)
+    client.pwrite(b"varve" * 1000, 3 * MIB - 7)
+    client.pwrite(b"end", 9 * MIB - 3)
+    made = versions("commit", ref)
+    assert (made["leaves"], made["hashed"]) == (9, 3) and made["class"] == "raw", made
+    try:
+        client.pwrite(b"x", 0)
+        raise AssertionError("a write to a committed version succeeds")
+    except nbd.Error as refusal:
+        assert refusal.errnum == errno.EPERM, refusal
+    assert recompute(ref) == made["digest"]
+    client.shutdown()
+
+    next_ref = create("--from", ref)
+    client = connect(next_ref)
+    client.pwrite(b"y", 5 * MIB)
+    client.shutdown()
+    again = versions("commit", next_ref)
+    assert (again["hashed"], again["reused"]) == (1, 8), again
+    assert recompute(next_ref) == again["digest"] != made["digest"]
+    diff = versions("diff", ref, next_ref)
+    assert diff["ranges"] == [{"offset": 5 * MIB, "length": 4096, "hole": False}], diff
+    assert versions("verify", ref)["sound"] and versions("verify", "ds:latest")["sound"]
+
+
+def writers_are_cut_at_one_point():
+    ref = create()
+    refusals = []
+
+    def write(client, number):
+        block = bytes([number]) * 8192
+        for i in range(1 << 20):
+            try:
+                client.pwrite(block, (i * 13 + number) % 1000 * 4096 + 512 * number)
+            except nbd.Error as refusal:
+                refusals.append(refusal.errnum)
+                return
+
+    client = connect(ref)
+    writer = threading.Thread(target=write, args=(client, 1))
+    writer.start()
+    while versions("details", ref)["mapped_bytes"] == 0:
+        pass
+    made = versions("commit", ref)
+    writer.join()
+    assert refusals == [errno.EPERM], refusals
+    assert recompute(ref) == made["digest"] and versions("verify", ref)["found"] == made["digest"]
+
+
+def what_is_not_clean_is_refused():
+    ref = create()
+    image = store.folder / "ext4"
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", image, "9M"], check=True, capture_output=True)
+    content = bytearray(image.read_bytes())
+    content[1024 + 0x60] |= 4  # needs recovery
+    client = connect(ref)
+    for offset in range(0, len(content), MIB):
+        client.pwrite(bytes(content[offset : offset + MIB]), offset)
+    client.flush()
+    store.refused(BUSY, "datasets", "versions", "commit", ref, says="journal needs recovery")
+    client.pwrite(b"\0", 0)
+    client.shutdown()
+    assert versions("commit", ref, "--allow-dirty")["class"] == "dirty"
+
+
+def after_a_kill_all_is_as_it_was():
+    digests = {v["ref"]: v["digest"] for v in versions("list", "ds")["versions"]}
+    store.kill()
+    assert {v["ref"]: v["digest"] for v in versions("list", "ds")["versions"]} == digests
+    for ref in digests:
+        assert versions("verify", ref)["sound"], ref
+    assert store.json("check", "--data")["problems"] == 0
+
+
+run_cases([unserved, refused, served, writers_are_cut_at_one_point, what_is_not_clean_is_refused, after_a_kill_all_is_as_it_was])

@@ -1,0 +1,76 @@
+/* varve datasets versions diff. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client.h"
+#include "field.h"
+#include "table.h"
+#include "version_proof.h"
+
+static void print_ranges(const json_t *answer)
+{
+    static const char *const headings[] = {"OFFSET", "LENGTH", "NOW", NULL};
+    const json_t *ranges = json_object_get(answer, "ranges");
+    struct table *table = table_new("rrl", headings);
+    size_t i;
+    json_t *range;
+    json_array_foreach(ranges, i, range)
+    {
+        table_number(table, field_number(range, "offset"));
+        table_number(table, field_number(range, "length"));
+        table_text(table, field_flag(range, "hole") ? "hole" : "data");
+    }
+    if (json_array_size(ranges) > 0) {
+        putchar('\n');
+        table_print(table, stdout);
+    }
+    table_free(table);
+    if (field_number(answer, "changes") > json_array_size(ranges))
+        printf("... and %" PRIu64 " more\n",
+               field_number(answer, "changes") - json_array_size(ranges));
+}
+
+static int run(const struct invocation *invocation)
+{
+    json_t *answer;
+    char *from = client_target("/v1/diff?from=", invocation->arguments[0], "&to=");
+    char *target = client_target(from, invocation->arguments[1], "");
+    int code = client_request_long(invocation, "GET", target, NULL, &answer);
+    free(from);
+    free(target);
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json) {
+        client_print_json(answer);
+    } else {
+        field_print("From", field_text(answer, "from"));
+        field_print("To", field_text(answer, "to"));
+        if (field_number(answer, "from_size") != field_number(answer, "to_size")) {
+            field_print_size("Size before", field_number(answer, "from_size"));
+            field_print_size("Size now", field_number(answer, "to_size"));
+        }
+        field_print_size("Changed", field_number(answer, "changed_bytes"));
+        field_print_number("Ranges", field_number(answer, "changes"));
+        print_ranges(answer);
+    }
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+const struct command version_diff = {
+    .name = "diff",
+    .summary = "Shows what is different in one version, seen from another.",
+    .arguments = "FROM TO",
+    .details =
+        "FROM and TO are any refs: versions, snapshots, volumes, of the same size or not.\n"
+        "Blocks that the two do not share are read and compared, so that equal bytes are no\n"
+        "change. At most 10000 ranges are listed; all are counted.",
+    .example = "varve datasets versions diff images:~1 images:latest",
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
+    .arguments_min = 2,
+    .arguments_max = 2,
+    .argument_kinds = {COMMAND_ARGUMENT_VERSION, COMMAND_ARGUMENT_VERSION},
+    .run = run,
+};
