@@ -43,7 +43,7 @@ attach() {
 
 undo_all() {
     local each
-    for each in photos:prod "${second:-none}"; do
+    for each in photos:prod desk "${second:-none}"; do
         "$VARVE" detach "$each" 2>/dev/null || true
     done
 }
@@ -83,6 +83,17 @@ nbdcopy "$(uri photos:prod)" "$work/second-reader.img"
 cmp "$work/disk.img" "$work/second-reader.img"
 refused 4 "attached" versions delete "$first" --yes
 "$VARVE" detach photos:prod
+
+if "$VARVE" volumes create --help | grep -q -- --from; then
+    step "cloned to a volume, where files change and the version does not"
+    "$VARVE" volumes create desk --from photos:prod
+    attach desk "$work/desk"
+    (cd "$work/desk" && sha256sum --quiet --strict -c "$work/first.sums") || fail "the files of the clone differ"
+    rm -r "$work/desk/sub"
+    "$VARVE" detach desk
+    versions verify "$first"
+    "$VARVE" volumes delete desk --yes
+fi
 
 step "the next version begins as a clone, at no cost"
 second=$(made versions create photos --from photos:latest --message "second edition")
