@@ -7,12 +7,13 @@
 #include <varve/error.h>
 
 #include "client.h"
+#include "delete_preview.h"
 #include "field.h"
 #include "size.h"
 #include "volume_verbs.h"
 
 static char *create_size, *resize_size, *shared_text;
-static int create_shared, create_reserved, release_force;
+static int create_shared, create_reserved, release_force, delete_dry_run;
 
 /* Asks for the change, takes the parameters, and prints what came of it: "Resized volume: demo (20
  * GiB)". */
@@ -140,6 +141,8 @@ static int confirm_delete(const struct invocation *invocation)
 
 static int run_delete(const struct invocation *invocation)
 {
+    if (delete_dry_run)
+        return delete_preview(invocation, invocation->arguments[0]);
     int code = invocation->yes ? EXIT_DONE : confirm_delete(invocation);
     if (code != EXIT_DONE)
         return code;
@@ -171,6 +174,11 @@ static const struct poptOption set_options[] = {{"shared", '\0', POPT_ARG_STRING
                                                 POPT_TABLEEND};
 static const struct poptOption release_options[] = {
     {"force", 'f', POPT_ARG_NONE, &release_force, 0, "take it from the client that holds it", NULL},
+    POPT_TABLEEND};
+
+static const struct poptOption delete_options[] = {
+    {"dry-run", '\0', POPT_ARG_NONE, &delete_dry_run, 0,
+     "say what would go and come back, and delete nothing", NULL},
     POPT_TABLEEND};
 
 const struct command volume_create = {
@@ -251,10 +259,12 @@ const struct command volume_delete = {
     .summary = "Deletes a volume that nobody has attached.",
     .arguments = "NAME",
     .details = "It is gone at once, and its space comes back in the background.",
-    .example = "varve volumes delete demo --yes",
+    .example = "varve volumes delete demo --dry-run\n"
+               "varve volumes delete demo --yes",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
     .arguments_min = 1,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_VOLUME},
+    .options = delete_options,
     .run = run_delete,
 };

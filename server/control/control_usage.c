@@ -68,8 +68,42 @@ static int show_run(const struct call *call, json_t **ret_answer)
     return 0;
 }
 
+static int doomed_visit(void *opaque, const struct varve_doomed *doomed)
+{
+    json_t *blockers = json_array();
+    for (size_t i = 0; i < doomed->blocker_count; i++)
+        json_array_append_new(blockers, answer_text(doomed->blockers[i]));
+    json_t *object = json_pack("{so so sI sI so}", "kind", answer_text(doomed->kind), "ref",
+                               answer_text(doomed->ref), "size", (json_int_t)doomed->size,
+                               "mapped_bytes", (json_int_t)doomed->mapped, "blockers", blockers);
+    if (json_array_append_new(opaque, object) < 0)
+        return varve_fail(ENOMEM, "no memory for a list of what would go");
+    return 0;
+}
+
+static int preview_run(const struct call *call, json_t **ret_answer)
+{
+    const char *refs[] = {call->name};
+    struct varve_preview preview;
+    json_t *list = json_array();
+    varve_operation_describe("preview of deleting %s", call->name);
+    int r = list != NULL ? varve_delete_preview(call->varve, refs, 1, doomed_visit, list, &preview)
+                         : -ENOMEM;
+    if (r < 0) {
+        json_decref(list);
+        return r;
+    }
+    *ret_answer =
+        json_pack("{so sI sI sI}", "would_delete", list, "count", (json_int_t)preview.count,
+                  "reclaimable_bytes", (json_int_t)preview.reclaimable, "blockers",
+                  (json_int_t)preview.blockers);
+    return 0;
+}
+
 const struct request_row control_usage[] = {
     {"GET", "/v1/usage", "What each volume, snapshot and version uses by itself.", NULL, list_run},
     {"GET", "/v1/usage/{name}", "What one uses, and who shares its blocks.", NULL, show_run},
+    {"GET", "/v1/delete-preview/{name}", "What a delete would do; DATASET:* is all of a dataset.",
+     NULL, preview_run},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -39,6 +39,26 @@ def usage():
     assert len(store.done("du", "demo", "empty").splitlines()) == 3
 
 
+def preview():
+    """Says what a delete would do, and does nothing."""
+    reclaimable = store.json("du", "demo")["usage"][0]["reclaimable_bytes"]
+    plan = store.json("volumes", "delete", "demo", "--dry-run")
+    assert plan["count"] == 1 and plan["reclaimable_bytes"] == reclaimable, plan
+    assert plan["blockers"] == 0 and plan["would_delete"][0]["ref"] == "demo", plan
+    store.done("holds", "add", "demo", "--reason", "dear to me")
+    said = store.done("volumes", "delete", "demo", "--dry-run")
+    assert "dear to me" in said and f"({reclaimable} bytes)" in said, said
+    store.done("holds", "release", "demo")
+    if store.server:
+        client = nbd.NBD()
+        client.connect_uri(f"nbd+unix:///demo?socket={store.path}/nbd.sock")
+        plan = store.json("volumes", "delete", "demo", "--dry-run")
+        assert plan["blockers"] == 1 and "attached" in plan["would_delete"][0]["blockers"][0], plan
+        client.shutdown()
+    store.refused(NOT_FOUND, "volumes", "delete", "absent", "--dry-run", says="'absent'")
+    assert len(store.json("volumes", "list")["volumes"]) == 2
+
+
 def bad():
     store.refused(NOT_FOUND, "du", "absent", says="'absent'")
     store.refused(NOT_FOUND, "du", "demo", "absent", says="'absent'")
@@ -50,7 +70,8 @@ def bad():
 def without_a_server():
     assert store.stop() == 0
     usage()
+    preview()
     bad()
 
 
-run_cases([fill, usage, bad, without_a_server])
+run_cases([fill, usage, preview, bad, without_a_server])
