@@ -120,9 +120,9 @@ static const struct command dataset_details = {
     .run = run_details,
 };
 
-static const struct command *const verbs[] = {
-    &dataset_create, &dataset_list,     &dataset_details, &dataset_update,
-    &dataset_delete, &command_versions, &command_tags,    NULL};
+static const struct command *const verbs[] = {&dataset_create, &dataset_list,   &dataset_details,
+                                              &dataset_update, &dataset_delete, &command_versions,
+                                              &command_tags,   &dataset_files,  NULL};
 
 const struct command command_datasets = {
     .name = "datasets",

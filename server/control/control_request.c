@@ -16,10 +16,11 @@ static unsigned status_of(int errnum)
         int errnum;
         unsigned status;
     } statuses[] = {
-        {ENOENT, 404}, {ENOSYS, 405},   {EEXIST, 409},       {EBUSY, 409},   {EPERM, 403},
-        {EACCES, 403}, {EROFS, 403},    {EINVAL, 400},       {ERANGE, 400},  {EOVERFLOW, 400},
-        {E2BIG, 413},  {EMSGSIZE, 413}, {ENAMETOOLONG, 400}, {ENOTSUP, 501}, {ENOSPC, 507},
-        {ENOMEM, 503}, {EAGAIN, 503},   {ECANCELED, 409},    {ESTALE, 409},
+        {ENOENT, 404},      {ENOSYS, 405},    {EEXIST, 409},       {EBUSY, 409},   {EPERM, 403},
+        {EACCES, 403},      {EROFS, 403},     {EINVAL, 400},       {ERANGE, 400},  {EOVERFLOW, 400},
+        {E2BIG, 413},       {EMSGSIZE, 413},  {ENAMETOOLONG, 400}, {ENOTSUP, 501}, {ENOSPC, 507},
+        {EMEDIUMTYPE, 400}, {EUCLEAN, 409},   {ENOTDIR, 400},      {ELOOP, 400},   {ENOMEM, 503},
+        {EAGAIN, 503},      {ECANCELED, 409}, {ESTALE, 409},
     };
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         if (statuses[i].errnum == errnum)

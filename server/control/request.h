@@ -56,6 +56,7 @@ extern const struct request_row control_versions[];
 extern const struct request_row control_tags[];
 extern const struct request_row control_commit[];
 extern const struct request_row control_exports[];
+extern const struct request_row control_files[];
 extern const struct request_row control_store[];
 extern const struct request_row control_inspect[];
 extern const struct request_row control_holds[];

@@ -14,7 +14,7 @@
 struct listing {
     ext2_filsys fs;
     ext2fs_inode_bitmap seen; /* folders: a damaged one may hold itself */
-    ext4_list_visit visit;
+    varve_file_visit visit;
     void *opaque;
     uint64_t done;
     size_t length; /* of path */
@@ -23,7 +23,7 @@ struct listing {
 };
 
 /* Bits 0 and 1 of the extra word are bits 32 and 33 of the time, the rest nanoseconds. */
-static void set_time(struct ext4_entry *entry, const struct ext2_inode_large *inode)
+static void set_time(struct varve_file *entry, const struct ext2_inode_large *inode)
 {
     entry->mtime = (int32_t)inode->i_mtime;
     if (inode->i_extra_isize < 12) /* up to i_mtime_extra */
@@ -36,7 +36,7 @@ static int show(struct listing *listing, const char *path, ext2_ino_t number,
                 struct ext2_inode_large *inode)
 {
     char *target = NULL;
-    struct ext4_entry entry = {
+    struct varve_file entry = {
         .path = path,
         .inode = number,
         .mode = inode->i_mode,
@@ -101,7 +101,8 @@ static int list_folder(struct listing *listing, ext2_ino_t folder)
     return r;
 }
 
-int ext4_list(ext2_filsys fs, const char *path, bool recursive, ext4_list_visit visit, void *opaque)
+int ext4_list(ext2_filsys fs, const char *path, bool recursive, varve_file_visit visit,
+              void *opaque)
 {
     struct listing *listing = NULL;
     struct ext2_inode_large inode = {.i_mode = 0};

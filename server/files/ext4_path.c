@@ -1,5 +1,6 @@
 #include "files/ext4_path.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ static int lead_on(struct walk *walk, ext2_ino_t number, struct ext2_inode_large
     r = ext4_link_read(walk->fs, number, inode, &target);
     if (r < 0)
         return r;
+    assert(target != NULL);
     length = strlen(target);
     if (length + rest + 2 > sizeof walk->left) {
         free(target);

@@ -60,7 +60,7 @@ struct listed {
     unsigned count;
     bool sorted;
     char last[EXT4_PATH_MAX], wanted[300];
-    struct ext4_entry found;
+    struct varve_file found;
     char target[300];
 };
 
@@ -73,7 +73,7 @@ static int compare(const char *a, const char *b)
            (*b == '/' ? 1 : (unsigned char)*b + (*b != 0));
 }
 
-static int note(void *opaque, const struct ext4_entry *entry)
+static int note(void *opaque, const struct varve_file *entry)
 {
     struct listed *listed = opaque;
 

@@ -1,0 +1,48 @@
+/*
+ * Files inside what a ref names, if it holds an ext4 file system: read and changed in this process,
+ * without a mount. Any ref can be listed; only versions that are not committed can be changed.
+ *
+ * Paths are bytes and lead from the root of that file system; its symbolic links are followed
+ * inside it and never leave it.
+ *
+ * What will hurt: what is being written by a client is read while it changes. A file system that
+ * was not unmounted is refused (-EUCLEAN), since its newest files may still lie in its journal.
+ *
+ * Errors: 0 or -errno with a line. -ENOENT no such ref or path, -EMEDIUMTYPE no ext4 there,
+ * -EUCLEAN, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EIO damage, -EOPNOTSUPP a feature that libext2fs does
+ * not know, -ECANCELED (varve_progress), -ENOMEM.
+ *
+ * Threads: any, at once.
+ */
+#ifndef VARVE_FILE_TREE_H
+#define VARVE_FILE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct varve;
+
+/* Valid while it is shown. */
+struct varve_file {
+    const char *path;                      /* below what was asked for, without a slash in front */
+    uint32_t inode, mode, uid, gid, links; /* mode: type and permissions, as stat has it */
+    uint64_t size;                         /* bytes */
+    int64_t mtime;                         /* seconds since 1970 */
+    uint32_t mtime_nanoseconds;
+    const char *target; /* of a symbolic link, else NULL */
+};
+
+/* Calls `visit` for what `path` names, if it is no folder; else for what is in the folder, with
+ * `recursive` all the way down: folders before what is in them, names in the order of their bytes.
+ * Links are shown and not followed, but for one that is the path itself. A nonzero return of
+ * `visit` stops and is returned. */
+typedef int (*varve_file_visit)(void *opaque, const struct varve_file *file);
+int varve_file_list(struct varve *varve, const char *ref, const char *path, bool recursive,
+                    varve_file_visit visit, void *opaque);
+
+/* Deletes the file, or the folder with all that is in it, in a version that is not committed and
+ * that nobody has attached (-EPERM, -EBUSY). All of it or nothing. *ret_count gets how many names
+ * went. -EINVAL for the root. */
+int varve_file_delete(struct varve *varve, const char *ref, const char *path, uint64_t *ret_count);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * The files on a target, whatever library reads them: what other folders see of this one.
+ * See varve/file_tree.h for what these functions do and how they fail; `what` names the target in
+ * their lines.
+ *
+ * Threads: any, at once, but one at a time on one target that is changed.
+ */
+#ifndef FILES_TREE_H
+#define FILES_TREE_H
+
+#include <varve/file_tree.h>
+
+#include "files/target.h"
+
+int tree_list(const struct files_target *target, const char *what, const char *path, bool recursive,
+              varve_file_visit visit, void *opaque);
+
+/* After a failure a part may have gone: the target is to be thrown away. */
+int tree_delete(const struct files_target *target, const char *what, const char *path,
+                uint64_t *ret_count);
+
+#endif
