@@ -186,8 +186,10 @@ int image_copy_run(const struct image_copy *copy)
                                                 "--destination-is-zero"};
     unsigned count = 4;
 
+    /* nbdcopy writes whole requests, holes in them too */
     if (copy->exact) {
         arguments[count++] = "--sparse=0";
+        arguments[count++] = "--request-size=4096";
     }
     arguments[count++] = "--";
     if (copy->to_file) {
