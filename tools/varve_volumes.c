@@ -94,8 +94,11 @@ static int run_show(const struct invocation *invocation)
             field_print("State", "damaged: the store does not hold its image");
         print_exact_size(volume);
         field_print_size("Mapped", field_number(volume, "mapped_bytes"));
+        field_print_size("Unique", field_number(volume, "unique_bytes"));
+        field_print_size("Shared", field_number(volume, "shared_bytes"));
+        field_print_size("Reclaimable", field_number(volume, "reclaimable_bytes"));
         field_print("Created", field_text(volume, "created"));
-        field_print("Shared", field_flag(volume, "shared") ? "yes" : "no");
+        field_print("Shareable", field_flag(volume, "shared") ? "yes" : "no");
         field_print("Reserved", field_flag(volume, "reserved") ? "yes" : "no");
         field_print_number("Image", field_number(volume, "image"));
         field_print_number("Connections", field_number(volume, "connections"));

@@ -34,6 +34,9 @@ def usage():
     assert empty["mapped_bytes"] == empty["reclaimable_bytes"] == 0, empty
     one = store.json("du", "demo")["usage"]
     assert one == [{**demo, "shared_with": []}], one
+    shown = store.json("volumes", "show", "demo")
+    assert all(shown[key] == demo[key] for key in ("unique_bytes", "shared_bytes", "reclaimable_bytes")), shown
+    assert "Reclaimable" in store.done("volumes", "show", "demo")
     lines = store.done("du").splitlines()
     assert len(lines) == 3 and "RECLAIMABLE" in lines[0] and "2 MiB" in lines[1], lines
     assert len(store.done("du", "demo", "empty").splitlines()) == 3
