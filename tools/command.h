@@ -93,6 +93,7 @@ extern const struct command command_varve;
 extern const struct command command_init;
 extern const struct command command_serve;
 extern const struct command command_volumes;
+extern const struct command command_snapshots;
 extern const struct command command_datasets;
 extern const struct command command_attach;
 extern const struct command command_detach;

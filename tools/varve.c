@@ -7,6 +7,7 @@ static const struct command *const commands[] = {
     &command_init,
     &command_serve,
     &command_volumes,
+    &command_snapshots,
     &command_datasets,
     &command_attach,
     &command_detach,

@@ -12,7 +12,7 @@
 #include "size.h"
 #include "volume_verbs.h"
 
-static char *create_size, *resize_size, *shared_text;
+static char *create_size, *create_from, *resize_size, *shared_text;
 static int create_shared, create_reserved, release_force, delete_dry_run;
 
 /* Asks for the change, takes the parameters, and prints what came of it: "Resized volume: demo (20
@@ -61,12 +61,22 @@ static int parse_size(const char *text, json_int_t *ret_size)
 static int run_create(const struct invocation *invocation)
 {
     json_int_t size = 0;
-    int code = parse_size(create_size, &size);
+    int code =
+        create_size == NULL && create_from != NULL ? EXIT_DONE : parse_size(create_size, &size);
     if (code != EXIT_DONE)
         return code;
-    return change(invocation, "Created", client_target("/v1/volumes", "", ""),
-                  json_pack("{ss sI sb sb}", "name", invocation->arguments[0], "size", size,
-                            "shared", create_shared, "reserved", create_reserved));
+    json_t *parameters = json_pack("{ss sb sb}", "name", invocation->arguments[0], "shared",
+                                   create_shared, "reserved", create_reserved);
+    bool good = parameters != NULL;
+    if (create_size != NULL)
+        good = good && json_object_set_new(parameters, "size", json_integer(size)) == 0;
+    if (create_from != NULL)
+        good = good && json_object_set_new(parameters, "from", json_string(create_from)) == 0;
+    if (!good) {
+        json_decref(parameters);
+        parameters = NULL;
+    }
+    return change(invocation, "Created", client_target("/v1/volumes", "", ""), parameters);
 }
 
 /* Shrinking throws away what lies beyond the new end, so it is asked about; growing is not. */
@@ -162,6 +172,8 @@ static int run_delete(const struct invocation *invocation)
 
 static const struct poptOption create_options[] = {
     {"size", 's', POPT_ARG_STRING, &create_size, 0, "its size, like 10G", "SIZE"},
+    {"from", '\0', POPT_ARG_STRING, &create_from, 0,
+     "clone a snapshot, a version or a volume, at once", "REF"},
     {"shared", '\0', POPT_ARG_NONE, &create_shared, 0, "let several clients write at once", NULL},
     {"reserved", '\0', POPT_ARG_NONE, &create_reserved, 0, "set its space aside now", NULL},
     POPT_TABLEEND};
@@ -183,12 +195,14 @@ static const struct poptOption delete_options[] = {
 
 const struct command volume_create = {
     .name = "create",
-    .summary = "Makes a volume that reads as zeroes.",
-    .arguments = "NAME --size SIZE",
+    .summary = "Makes a volume that reads as zeroes, or a clone.",
+    .arguments = "NAME --size SIZE | --from REF",
     .details =
         "Names have up to 63 of a-z 0-9 . _ - and start with a letter or digit. A volume costs\n"
-        "no space until it is written, unless it is --reserved.",
-    .example = "varve volumes create demo --size 10G",
+        "no space until it is written, unless it is --reserved. A clone has the size of what it\n"
+        "is made from, or a larger --size, and depends on nothing.",
+    .example = "varve volumes create demo --size 10G\n"
+               "varve volumes create trial --from demo@before-upgrade",
     .flags = COMMAND_STORE | COMMAND_JSON,
     .arguments_min = 1,
     .arguments_max = 1,

@@ -1,0 +1,122 @@
+"""Snapshots, clones and rollback with good and bad input: the same story with a server and without one."""
+
+from command import BUSY, DONE, EXISTS, NO_SPACE, NOT_FOUND, USAGE
+
+
+def names(store, *words):
+    return [s["ref"] for s in store.json("snapshots", "list", *words)["snapshots"]]
+
+
+def good(store):
+    """Each verb does what it says, for people and for programs."""
+    ran = store.run("snapshots", "list")
+    assert ran.returncode == DONE and ran.stdout == "" and "snapshots create" in ran.stderr, ran
+    store.done("volumes", "create", "a", "--size", "10M")
+    store.done("volumes", "create", "b", "--size", "4M")
+
+    assert store.done("snapshots", "create", "a@one", "-m", "first of all") == "Created snapshot: a@one (10 MiB)\n"
+    taken = store.json("snapshot", "create", "a", "b", "--name", "pair")["snapshots"]
+    assert [(s["ref"], s["size"]) for s in taken] == [("a@pair", 10 << 20), ("b@pair", 4 << 20)], taken
+    mixed = store.json("snapshots", "create", "b@own", "a")["snapshots"]
+    assert mixed[0]["ref"] == "b@own" and mixed[1]["ref"].startswith("a@2"), mixed
+    assert names(store, "a") == ["a@one", "a@pair", mixed[1]["ref"]]
+    assert names(store) == ["a@one", "a@pair", mixed[1]["ref"], "b@pair", "b@own"]
+
+    table = store.done("snapshots", "list", "a").splitlines()
+    assert table[0].split() == ["SNAPSHOT", "SIZE", "MAPPED", "CREATED", "BY", "CLIENTS", "HOLDS", "MESSAGE"], table
+    assert table[1].split()[0] == "a@one" and table[1].endswith("first of all"), table
+    assert store.done("snapshots", "list", "b", "--names") == "b@pair\nb@own\n"
+    shown = store.json("snapshots", "show", "a@one")
+    assert (shown["volume"], shown["name"], shown["message"], shown["schedule"]) == ("a", "one", "first of all", None)
+    assert "first of all" in store.done("snapshots", "show", "a@one")
+    assert store.done("snapshots", "set", "a@one", "-m", "other words") == "Changed snapshot: a@one\n"
+    assert store.json("snapshots", "show", "a@one")["message"] == "other words"
+    assert store.json("inspect", "a@one")["blank"] is True
+
+    assert store.done("volumes", "create", "c", "--from", "a@one") == "Created volume: c (10 MiB)\n"
+    assert store.json("volumes", "create", "d", "--from", "c", "--size", "12M", "--shared")["size"] == 12 << 20
+    store.done("volumes", "resize", "a", "--size", "20M")
+    said = store.done("volumes", "rollback", "a", "--to", "one", "--yes").splitlines()
+    assert said[0].startswith("Created snapshot: a@2") and said[1] == "Rolled back volume: a to a@one (10 MiB)", said
+    assert store.json("snapshots", "show", said[0].split()[-1])["size"] == 20 << 20, "the present was saved"
+    before = names(store, "a")
+    back = store.json("volumes", "rollback", "a", "--to", "a@pair", "--no-save", "--yes")
+    assert back["saved"] is None and names(store, "a") == before, back
+
+    # a volume goes, its snapshots stay, and its name with them
+    store.done("volumes", "delete", "a", "--yes")
+    assert names(store, "a") == before
+    store.refused(EXISTS, "volumes", "create", "a", "--size", "1M", says="left snapshots")
+    store.refused(EXISTS, "volumes", "create", "a", "--from", "b@own", says="left snapshots")
+    store.refused(EXISTS, "volumes", "rename", "c", "a", says="left snapshots")
+    store.done("volumes", "create", "a", "--from", "a@pair")
+    store.done("volumes", "rename", "a", "e")
+    assert names(store, "e") == [ref.replace("a@", "e@") for ref in before]
+    assert store.json("check")["problems"] == 0
+
+    for ref in names(store):
+        assert store.done("snapshots", "delete", ref, "--yes") == f"Deleted snapshot: {ref}\n"
+    for name in ("b", "c", "d", "e"):
+        store.done("volumes", "delete", name, "--yes")
+    assert store.json("snapshots", "list") == {"snapshots": []}
+    assert store.json("check")["problems"] == 0
+
+
+def bad(store):
+    """Each verb refuses bad input with its exit code and one sentence, and nothing changes."""
+    store.done("volumes", "create", "a", "--size", "10M")
+    store.done("volumes", "create", "b", "--size", "1M")
+    store.done("snapshots", "create", "a@one", "--hold", "audit")
+    before = names(store)
+
+    store.refused(USAGE, "snapshots", "create", says="VOLUME")
+    for ref in ("", "A", "a@", "@x", "a@A", "a@b@c", "a@-x", "a/b", "ds:latest", "a..b", "a@" + "x" * 64):
+        store.refused(USAGE, "snapshots", "create", "--", ref)
+        store.refused(USAGE, "snapshots", "create", "--", "b@good", ref)
+    store.refused(USAGE, "snapshots", "create", "a", "--name", "NO", says="'NO'")
+    store.refused(USAGE, "snapshots", "create", "a", "b", "a@x", says="twice")
+    store.refused(USAGE, "snapshots", "create", "a", "--hold", "", says="hold")
+    store.refused(USAGE, "snapshots", "create", "a", "-m", "x" * 1024, says="1024")
+    store.refused(NOT_FOUND, "snapshots", "create", "b@good", "absent", says="'absent'")
+    store.refused(EXISTS, "snapshots", "create", "b@good", "a@one", says="'a@one'")
+    store.refused(EXISTS, "snapshots", "create", "b", "a", "--name", "one", says="'a@one'")
+    for verb in (["show"], ["delete", "--yes"], ["set", "-m", "x"]):
+        store.refused(NOT_FOUND, "snapshots", *verb, "a@absent", says="'a@absent'")
+        store.refused(NOT_FOUND, "snapshots", *verb, "absent@one", says="'absent@one'")
+        store.refused(USAGE, "snapshots", *verb, "a", says="'a'")
+        store.refused(USAGE, "snapshots", *verb, "a@", says="'a@'")
+        store.refused(USAGE, "snapshots", *verb, says="VOLUME@SNAPSHOT")
+    store.refused(USAGE, "snapshots", "set", "a@one", says="--message")
+    store.refused(USAGE, "snapshots", "set", "a@one", "-m", "x" * 1024, says="1024")
+    store.refused(NOT_FOUND, "snapshots", "list", "absent", says="'absent'")
+    store.refused(USAGE, "snapshots", "list", "A", says="'A'")
+    store.refused(BUSY, "snapshots", "delete", "a@one", "--yes", says="audit")
+    store.refused(USAGE, "snapshots", "delete", "a@one", says="--yes")
+
+    store.refused(USAGE, "volumes", "create", "c", says="--size")
+    store.refused(NOT_FOUND, "volumes", "create", "c", "--from", "a@absent", says="'a@absent'")
+    store.refused(NOT_FOUND, "volumes", "create", "c", "--from", "absent", says="'absent'")
+    store.refused(USAGE, "volumes", "create", "c", "--from", "a@", says="'a@'")
+    store.refused(USAGE, "volumes", "create", "c", "--from", "a..b", says="a..b")
+    store.refused(USAGE, "volumes", "create", "c", "--from", "a@one", "--size", "1M", says="does not fit")
+    store.refused(EXISTS, "volumes", "create", "b", "--from", "a@one", says="'b'")
+    store.done("volumes", "resize", "a", "--size", "1T")
+    store.refused(NO_SPACE, "volumes", "create", "c", "--from", "a", "--reserved")
+    store.done("volumes", "resize", "a", "--size", "10M", "--yes")
+
+    store.refused(USAGE, "volumes", "rollback", "a", "--yes", says="--to")
+    store.refused(USAGE, "volumes", "rollback", "a", "--to", "one", says="--yes")
+    store.refused(NOT_FOUND, "volumes", "rollback", "a", "--to", "absent", "--yes", says="'a@absent'")
+    store.refused(NOT_FOUND, "volumes", "rollback", "absent", "--to", "one", "--yes", says="'absent'")
+    store.refused(USAGE, "volumes", "rollback", "b", "--to", "a@one", "--yes", says="--from")
+    store.done("holds", "add", "a", "--reason", "court")
+    store.refused(BUSY, "volumes", "rollback", "a", "--to", "one", "--yes", says="court")
+    store.refused(BUSY, "volumes", "delete", "a", "--yes", says="court")
+
+    assert names(store) == before, "something changed"
+    store.done("holds", "release", "a")
+    store.done("holds", "release", "a@one")
+    store.done("snapshots", "delete", "a@one", "--yes")
+    store.done("volumes", "delete", "a", "--yes")
+    store.done("volumes", "delete", "b", "--yes")
+    assert store.json("snapshots", "list") == {"snapshots": []}

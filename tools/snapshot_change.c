@@ -1,0 +1,168 @@
+/* The verbs of varve snapshots that change something. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client.h"
+#include "field.h"
+#include "size.h"
+#include "snapshot_verbs.h"
+
+enum { VOLUMES_MAX = 256 };
+
+static char *create_name, *create_message, *create_hold, *set_message;
+
+/* Sets a member to a text, if there is one. False for what is not UTF-8. */
+static bool set_text(json_t *parameters, const char *key, const char *text)
+{
+    return text == NULL || json_object_set_new(parameters, key, json_string(text)) == 0;
+}
+
+/* NULL when an argument is not UTF-8. */
+static json_t *create_parameters(const struct invocation *invocation)
+{
+    json_t *parameters = json_object(), *volumes = json_array();
+    bool good = true;
+    for (int i = 0; i < invocation->argument_count; i++)
+        good = json_array_append_new(volumes, json_string(invocation->arguments[i])) == 0 && good;
+    good = json_object_set_new(parameters, "volumes", volumes) == 0 && good;
+    good = good && set_text(parameters, "name", create_name) &&
+           set_text(parameters, "message", create_message) &&
+           set_text(parameters, "hold", create_hold);
+    if (good)
+        return parameters;
+    json_decref(parameters);
+    return NULL;
+}
+
+static int run_create(const struct invocation *invocation)
+{
+    json_t *parameters = create_parameters(invocation), *answer, *snapshot;
+    if (parameters == NULL)
+        return command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
+    int code = client_request(invocation->store, "POST", "/v1/snapshots", parameters, &answer);
+    json_decref(parameters);
+    if (code != EXIT_DONE)
+        return code;
+    size_t i;
+    if (invocation->json)
+        client_print_json(answer);
+    else
+        json_array_foreach(json_object_get(answer, "snapshots"), i, snapshot)
+        {
+            char size[SIZE_TEXT];
+            printf("Created snapshot: %s (%s)\n", field_text(snapshot, "ref"),
+                   size_print(field_number(snapshot, "size"), size));
+        }
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+static int run_set(const struct invocation *invocation)
+{
+    if (set_message == NULL)
+        return command_fail(EXIT_USAGE, "set what? Say --message TEXT");
+    json_t *parameters = json_pack("{ss}", "message", set_message), *snapshot;
+    if (parameters == NULL)
+        return command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
+    char *target = client_target("/v1/snapshots/", invocation->arguments[0], "/set");
+    int code = client_request(invocation->store, "POST", target, parameters, &snapshot);
+    free(target);
+    json_decref(parameters);
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json)
+        client_print_json(snapshot);
+    else
+        printf("Changed snapshot: %s\n", field_text(snapshot, "ref"));
+    json_decref(snapshot);
+    return EXIT_DONE;
+}
+
+static int confirm_delete(const struct invocation *invocation)
+{
+    json_t *snapshot;
+    int code = snapshot_fetch(invocation, invocation->arguments[0], &snapshot);
+    if (code != EXIT_DONE)
+        return code;
+    code = command_confirm(invocation, "delete snapshot '%s' of %s for ever",
+                           field_text(snapshot, "ref"), field_text(snapshot, "created"));
+    json_decref(snapshot);
+    return code;
+}
+
+static int run_delete(const struct invocation *invocation)
+{
+    int code = invocation->yes ? EXIT_DONE : confirm_delete(invocation);
+    if (code != EXIT_DONE)
+        return code;
+    json_t *answer;
+    char *target = client_target("/v1/snapshots/", invocation->arguments[0], "");
+    code = client_request(invocation->store, "DELETE", target, NULL, &answer);
+    free(target);
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json)
+        client_print_json(answer);
+    else
+        printf("Deleted snapshot: %s\n", field_text(answer, "deleted"));
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+static const struct poptOption create_options[] = {
+    {"name", '\0', POPT_ARG_STRING, &create_name, 0,
+     "of all that bring none (default: the time, in UTC)", "NAME"},
+    {"message", 'm', POPT_ARG_STRING, &create_message, 0, "what it is good for", "TEXT"},
+    {"hold", '\0', POPT_ARG_STRING, &create_hold, 0, "keep it from being deleted, and why",
+     "REASON"},
+    POPT_TABLEEND};
+static const struct poptOption set_options[] = {
+    {"message", 'm', POPT_ARG_STRING, &set_message, 0, "what it is good for", "TEXT"},
+    POPT_TABLEEND};
+
+const struct command snapshot_create = {
+    .name = "create",
+    .summary = "Takes snapshots of volumes, all at one point in time.",
+    .arguments = "VOLUME[@SNAPSHOT]...",
+    .details =
+        "A snapshot holds what was answered before, as after a power cut that lost nothing. It\n"
+        "costs no space until the volume changes, and can be attached read-only as\n"
+        "VOLUME@SNAPSHOT. Either all of them are taken, or none.",
+    .example = "varve snapshots create demo@before-upgrade -m 'all is well'\n"
+               "varve snapshots create db logs --name nightly",
+    .flags = COMMAND_STORE | COMMAND_JSON,
+    .arguments_min = 1,
+    .arguments_max = VOLUMES_MAX,
+    .argument_kinds = {COMMAND_ARGUMENT_VOLUME, COMMAND_ARGUMENT_VOLUME, COMMAND_ARGUMENT_VOLUME,
+                       COMMAND_ARGUMENT_VOLUME},
+    .options = create_options,
+    .run = run_create,
+};
+
+const struct command snapshot_set = {
+    .name = "set",
+    .summary = "Gives a snapshot another message.",
+    .arguments = "VOLUME@SNAPSHOT --message TEXT",
+    .example = "varve snapshots set demo@before-upgrade -m 'the last good one'",
+    .flags = COMMAND_STORE | COMMAND_JSON,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .argument_kinds = {COMMAND_ARGUMENT_VOLUME},
+    .options = set_options,
+    .run = run_set,
+};
+
+const struct command snapshot_delete = {
+    .name = "delete",
+    .summary = "Deletes a snapshot that nobody has attached and nothing holds.",
+    .arguments = "VOLUME@SNAPSHOT",
+    .details = "Volumes and other snapshots lose nothing by it. What nothing else uses comes back\n"
+               "in the background.",
+    .example = "varve snapshots delete demo@before-upgrade --yes",
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .argument_kinds = {COMMAND_ARGUMENT_VOLUME},
+    .run = run_delete,
+};
