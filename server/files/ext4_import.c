@@ -219,7 +219,24 @@ static int import_entry(struct importing *importing, uint32_t at)
                         "write the inode of '%s'", importing->path);
     if (r == 0 && entry->inode >= EXT2_GOOD_OLD_FIRST_INO + 1)
         ext2fs_inode_alloc_stats2(importing->fs, entry->inode, +1, S_ISDIR(entry->stat.st_mode));
-    return r == 0 && entry->attributes ? import_attributes(importing, entry->inode) : r;
+    return r;
+}
+
+/* After all content: attributes that do not fit into an inode take blocks from libext2fs, which
+ * finds none while the writer holds a run. What has attributes, and each folder, has to be what it
+ * was. */
+static int finish_entry(struct importing *importing, uint32_t at)
+{
+    struct source_entry *entry = &importing->tree->entries[at];
+    int r;
+
+    if (entry->same != at || !(entry->attributes || S_ISDIR(entry->stat.st_mode)) ||
+        entry->stat.st_ino == 0) /* the root of several sources */
+        return 0;
+    r = source_path(importing->tree, at, importing->path);
+    if (r == 0 && entry->attributes)
+        r = import_attributes(importing, entry->inode);
+    return r == 0 ? import_check(importing->path, &entry->stat) : r;
 }
 
 /* A directory's blocks go: it gets new ones. */
@@ -280,6 +297,8 @@ int ext4_import(ext2_filsys fs, struct source_tree *tree)
     }
     if (r == 0)
         r = ext4_writer_finish(importing.writer);
+    for (uint32_t at = 0; r == 0 && at < tree->count; at++)
+        r = finish_entry(&importing, at);
     ext4_writer_free(importing.writer);
     ext4_layout_free(&importing.layout);
     free(importing.names);

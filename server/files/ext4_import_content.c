@@ -31,6 +31,15 @@ static bool same_stat(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+int import_check(const char *path, const struct stat *was)
+{
+    struct stat now;
+
+    if ((S_ISDIR(was->st_mode) ? stat(path, &now) : lstat(path, &now)) != 0)
+        return failed("read", path);
+    return same_stat(&now, was) ? 0 : import_changed(path);
+}
+
 static int read_fully(int fd, unsigned char *to, size_t length, uint64_t offset, const char *path)
 {
     while (length > 0) {

@@ -20,6 +20,9 @@ struct importing {
 int import_content(struct importing *importing, const struct source_entry *entry);
 /* Extended attributes and ACLs of what stands at importing->path; its inode was written. */
 int import_attributes(struct importing *importing, ext2_ino_t number);
+/* 0 when what stands there is what it was, else -EBUSY. A link in place of a folder is followed:
+ * the root may be given by one. */
+int import_check(const char *path, const struct stat *was);
 /* -EBUSY with a line. */
 int import_changed(const char *path);
 

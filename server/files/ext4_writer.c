@@ -1,6 +1,6 @@
 #include "files/ext4_writer.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <varve/error.h>
@@ -175,6 +175,8 @@ static int store_level(struct ext4_writer *writer, ext2_ino_t number, struct ext
                        uint16_t depth)
 {
     size_t nodes = 0;
+
+    assert(layout->runs != NULL);
 
     for (size_t at = 0, count; at < layout->count; at += count) {
         struct ext4_run node = {.logical = layout->runs[at].logical};
