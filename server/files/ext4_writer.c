@@ -121,7 +121,7 @@ int ext4_layout_add(struct ext4_layout *layout, uint64_t logical, uint64_t physi
         last->length += length;
         return 0;
     }
-    if (layout->count == layout->room) {
+    if (layout->runs == NULL || layout->count == layout->room) {
         size_t room = layout->room == 0 ? 64 : 2 * layout->room;
         void *moved = realloc(layout->runs, room * sizeof *layout->runs);
 
