@@ -1,5 +1,5 @@
 """A mutant: a patch that breaks varve, NAME.patch. Its first line says what is broken; lines `run: PROGRAM ARGUMENT...`
-name test programs (paths in a build folder), one of which must fail."""
+name test programs (paths in a build folder, or of a script in the tree), one of which must fail."""
 import re
 import subprocess
 from pathlib import Path
@@ -24,3 +24,7 @@ class Mutant:
 
 def all_mutants():
     return [Mutant(path) for path in sorted(FOLDER.glob("*.patch"))]
+
+
+def is_script(run):
+    return run[0].endswith((".py", ".sh"))

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from mutant import TREE, all_mutants
+from mutant import TREE, all_mutants, is_script
 
 WANTED = ["data_not_synced_before_metadata", "fua_ignored_for_whole_blocks", "metadata_space_exhausted"]
 
@@ -17,7 +17,8 @@ def main():
         if refusal:
             wrong.append(f"{mutant.name}: does not apply: {refusal}")
         for run in mutant.runs:
-            if not os.access(Path(os.environ["VARVE_BUILD"], run[0]), os.X_OK):
+            folder = TREE if is_script(run) else os.environ["VARVE_BUILD"]
+            if not os.access(Path(folder, run[0]), os.X_OK):
                 wrong.append(f"{mutant.name}: there is no test program {run[0]}")
         if not mutant.runs:
             wrong.append(f"{mutant.name}: names no test program")
