@@ -8,6 +8,8 @@
 
 extern const struct command snapshot_create, snapshot_set, snapshot_delete; /* snapshot_change.c */
 
+extern const struct command snapshot_schedule, snapshot_schedules; /* snapshot_schedule.c */
+
 /* Fetches one snapshot by its ref. */
 int snapshot_fetch(const struct invocation *invocation, const char *ref, json_t **ret_snapshot);
 

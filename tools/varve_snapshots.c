@@ -138,8 +138,9 @@ static const struct command snapshot_show = {
     .run = run_show,
 };
 
-static const struct command *const verbs[] = {&snapshot_create, &snapshot_list,   &snapshot_show,
-                                              &snapshot_set,    &snapshot_delete, NULL};
+static const struct command *const verbs[] = {
+    &snapshot_create, &snapshot_list,     &snapshot_show,      &snapshot_set,
+    &snapshot_delete, &snapshot_schedule, &snapshot_schedules, NULL};
 
 const struct command command_snapshots = {
     .name = "snapshots",

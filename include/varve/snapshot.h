@@ -77,9 +77,9 @@ int varve_snapshot_delete(struct varve *varve, const char *ref);
 /* --- schedules --------------------------------------------------------------------------------
  *
  * A served store takes a snapshot of the volume in each interval, the first at once, and deletes
- * the oldest of those that the same schedule took, so that `keep` are left. What is held or
- * attached is passed over. An interval in which nobody served the store is not made up for, and a
- * jump of the clock neither hurries nor delays a schedule by more than one interval.
+ * all but the newest `keep` of those that the same schedule took. What is held or attached is
+ * passed over, and stays besides these. An interval in which nobody served the store is not made up
+ * for, and a jump of the clock neither hurries nor delays a schedule by more than one interval.
  */
 
 enum { VARVE_SCHEDULE_KEEP_MAX = 10000 };

@@ -61,6 +61,7 @@ extern const struct request_row control_store[];
 extern const struct request_row control_inspect[];
 extern const struct request_row control_holds[];
 extern const struct request_row control_snapshots[];
+extern const struct request_row control_schedules[];
 extern const struct request_row control_history[];
 extern const struct request_row control_usage[];
 extern const struct request_row control_operations[];

@@ -7,6 +7,7 @@
 #include <varve/error.h>
 
 #include "io/io_file.h"
+#include "volume/schedule.h"
 #include "volume/served_store.h"
 
 static void free_varve(struct varve *varve)
@@ -81,9 +82,14 @@ int varve_open(const char *dir, unsigned flags, const struct varve_tuning *tunin
 
 int varve_start(struct varve *varve)
 {
+    int r;
+
     assert(varve->background == NULL);
     io_after_fork(varve->io);
-    return varve->read_only ? 0 : background_start(varve, &varve->background);
+    if (varve->read_only)
+        return 0;
+    r = background_start(varve, &varve->background);
+    return r == 0 ? schedule_thread_start(varve, &varve->schedules) : r;
 }
 
 int varve_close(struct varve *varve)
@@ -92,6 +98,8 @@ int varve_close(struct varve *varve)
 
     if (varve == NULL)
         return 0;
+    schedule_thread_stop(varve->schedules);
+    varve->schedules = NULL;
     background_stop(varve, varve->background);
     if (!varve->read_only)
         r = store_shutdown(varve->store);

@@ -21,6 +21,7 @@
 #include "volume/lease.h"
 
 struct background;
+struct schedule_thread;
 struct notes;
 
 struct varve {
@@ -31,7 +32,8 @@ struct varve {
     struct store *store;
     struct attachment_table *attachments;
     struct notes *notes;
-    struct background *background; /* NULL until varve_start */
+    struct background *background; /* NULL until varve_start; so is the next */
+    struct schedule_thread *schedules;
     pthread_mutex_t names;
     struct catalog *catalog; /* under names; see names_enter */
 };

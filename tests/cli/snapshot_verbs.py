@@ -120,3 +120,51 @@ def bad(store):
     store.done("volumes", "delete", "a", "--yes")
     store.done("volumes", "delete", "b", "--yes")
     assert store.json("snapshots", "list") == {"snapshots": []}
+
+
+def schedules(store, *words):
+    return [(s["volume"], s["every"], s["keep"]) for s in store.json("snapshots", "schedules", *words)["schedules"]]
+
+
+def schedule(store):
+    """Schedules are made, changed, listed and removed; bad ones are refused."""
+    ran = store.run("snapshots", "schedules")
+    assert ran.returncode == DONE and ran.stdout == "" and "--every" in ran.stderr, ran
+    for name in ("a", "b"):
+        store.done("volumes", "create", name, "--size", "1M")
+    said = store.done("snapshots", "schedule", "a", "--every", "60m", "--keep", "24")
+    assert said == "Scheduled snapshots: a every 1h, the newest 24 kept\n", said
+    store.done("snapshots", "schedule", "a", "--every", "1d", "--keep", "30")
+    assert store.json("snapshots", "schedule", "b", "--every", "90s", "--keep", "1")["schedules"][0]["every"] == 90
+    store.done("snapshots", "schedule", "a", "--every", "3600", "--keep", "12")
+    assert schedules(store) == [("a", 3600, 12), ("a", 86400, 30), ("b", 90, 1)]
+    assert schedules(store, "b") == [("b", 90, 1)]
+    table = store.done("snapshots", "schedules").splitlines()
+    assert table[0].split() == ["VOLUME", "EVERY", "KEEP", "LAST"] and table[1].split()[:3] == ["a", "1h", "12"], table
+
+    for every in ("", "0", "0s", "1y", "1.5h", "-1h", "h", "1h30m", "367d", "99999999999999999999", "9999999999999999w"):
+        store.refused(USAGE, "snapshots", "schedule", "a", f"--every={every}", "--keep", "1")
+        store.refused(USAGE, "snapshots", "schedule", "a", f"--every={every}", "--remove")
+    for keep in ("0", "-1", "10001", "x", ""):
+        store.refused(USAGE, "snapshots", "schedule", "a", "--every", "1h", f"--keep={keep}")
+    store.refused(USAGE, "snapshots", "schedule", "a", "--keep", "1", says="--every")
+    store.refused(USAGE, "snapshots", "schedule", "a", "--every", "1h", says="--keep")
+    store.refused(USAGE, "snapshots", "schedule", "a", "--remove", "--keep", "1", says="--keep")
+    store.refused(USAGE, "snapshots", "schedule", says="VOLUME")
+    store.refused(NOT_FOUND, "snapshots", "schedule", "absent", "--every", "1h", "--keep", "1", says="'absent'")
+    store.refused(USAGE, "snapshots", "schedule", "a@b", "--every", "1h", "--keep", "1", says="'a@b'")
+    store.refused(NOT_FOUND, "snapshots", "schedule", "a", "--every", "2h", "--remove", says="'a'")
+    store.refused(NOT_FOUND, "snapshots", "schedules", "absent", says="'absent'")
+    assert schedules(store) == [("a", 3600, 12), ("a", 86400, 30), ("b", 90, 1)], "something changed"
+
+    assert store.done("snapshots", "schedule", "a", "--every", "1h", "--remove") == "Removed schedule: a every 1h\n"
+    assert schedules(store) == [("a", 86400, 30), ("b", 90, 1)]
+    assert store.done("snapshots", "schedule", "a", "--remove") == "Removed schedules: a\n"
+    store.refused(NOT_FOUND, "snapshots", "schedule", "a", "--remove", says="'a'")
+    store.done("volumes", "rename", "b", "c")
+    assert schedules(store) == [("c", 90, 1)], "a schedule goes with its volume's name"
+    store.done("volumes", "delete", "c", "--yes")
+    assert schedules(store) == []
+    store.done("volumes", "delete", "a", "--yes")
+    for ref in names(store):
+        store.done("snapshots", "delete", ref, "--yes")

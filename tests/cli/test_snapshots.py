@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The verbs of snapshots, without a server and with one."""
 
+import time
+
 import snapshot_verbs
 from command import Store, run_cases
 
@@ -24,6 +26,35 @@ def bad_served():
     snapshot_verbs.bad(served)
 
 
+def schedules_offline():
+    snapshot_verbs.schedule(offline)
+
+
+def schedules_served():
+    snapshot_verbs.schedule(served)
+
+
+def the_server_takes_what_is_scheduled():
+    """Every second, and only the newest two stay; what a person took stays too."""
+    served.done("volumes", "create", "often", "--size", "1M")
+    served.done("snapshots", "create", "often@mine")
+    served.done("snapshots", "schedule", "often", "--every", "1s", "--keep", "2")
+    end = time.monotonic() + 60
+    seen = set()
+    while len(seen) < 5:
+        assert time.monotonic() < end, f"only {seen} were taken: {served.log()}"
+        seen.update(snapshot_verbs.names(served, "often"))
+        time.sleep(0.1)
+    served.done("snapshots", "schedule", "often", "--remove")
+    left = served.json("snapshots", "list", "often")["snapshots"]
+    assert left[0]["ref"] == "often@mine" and left[0]["schedule"] is None, left
+    assert len(left) <= 4, "one may be taken and not yet thinned out"
+    assert all(s["schedule"] == 1 and s["who"] == "schedule" for s in left[1:]), left
+    for snapshot in left:
+        served.done("snapshots", "delete", snapshot["ref"], "--yes")
+    served.done("volumes", "delete", "often", "--yes")
+
+
 def snapshots_survive_the_server():
     served.done("volumes", "create", "kept", "--size", "1M")
     served.done("snapshots", "create", "kept@a")
@@ -31,4 +62,15 @@ def snapshots_survive_the_server():
     assert snapshot_verbs.names(served) == ["kept@a"]
 
 
-run_cases([good_offline, bad_offline, good_served, bad_served, snapshots_survive_the_server])
+run_cases(
+    [
+        good_offline,
+        bad_offline,
+        schedules_offline,
+        good_served,
+        bad_served,
+        schedules_served,
+        the_server_takes_what_is_scheduled,
+        snapshots_survive_the_server,
+    ]
+)
