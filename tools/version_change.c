@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "dataset_verbs.h"
@@ -10,37 +12,108 @@
 #include "size.h"
 
 static char *id, *message, *from, *size, *hold;
-static char **set, **unset;
-static int force;
+static char **set, **unset, **sources;
+static int force, no_commit;
+
+/* Paths mean something to the server only when they are absolute. A slash at the end stays: it says
+ * that the content is meant. */
+static int add_sources(json_t *parameters)
+{
+    json_t *paths = json_array();
+    char *here = getcwd(NULL, 0);
+    int code = EXIT_DONE;
+    for (char **source = sources; code == EXIT_DONE && *source != NULL; source++) {
+        char *path = NULL;
+        if ((*source)[0] == '\0')
+            code = command_fail(EXIT_USAGE, "--source-path is empty; say a file or a folder");
+        else if ((*source)[0] != '/' && here == NULL)
+            code = command_fail(EXIT_FAILED, "the present folder is gone; say the whole path");
+        else if (asprintf(&path, "%s%s%s", (*source)[0] == '/' ? "" : here,
+                          (*source)[0] == '/' ? "" : "/", *source) < 0)
+            code = command_fail(EXIT_FAILED, "no memory for a path");
+        else if (json_array_append_new(paths, json_string(path)) < 0)
+            code = command_fail(EXIT_USAGE, "the path '%s' is no UTF-8; use one that is above it",
+                                path);
+        if (path != NULL)
+            free(path);
+    }
+    free(here);
+    json_object_set_new(parameters, "sources", paths);
+    return code;
+}
+
+static int check_create(void)
+{
+    if (sources != NULL && from != NULL)
+        return command_fail(EXIT_USAGE, "--source-path and --from exclude each other");
+    if (no_commit && sources == NULL)
+        return command_fail(EXIT_USAGE, "--no-commit goes with --source-path alone: other versions "
+                                        "are not committed when they are made");
+    return EXIT_DONE;
+}
+
+/* What came from files is whole, and so it is committed. The version stays when that fails. */
+static int commit_made(const struct invocation *invocation, json_t **version)
+{
+    char *ref = strdup(field_text(*version, "ref"));
+    char *target = client_target("/v1/versions/", ref, "/commit");
+    json_t *answer = NULL, *now = NULL;
+    int code = client_request_long(invocation, "POST", target, NULL, &answer);
+    free(target);
+    json_decref(answer);
+    if (code == EXIT_DONE && !invocation->json)
+        printf("Committed dataset version: %s\n", ref);
+    if (code == EXIT_DONE && invocation->json)
+        code = dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""),
+                                    NULL, &now);
+    if (now != NULL) {
+        json_decref(*version);
+        *version = now;
+    }
+    free(ref);
+    return code;
+}
+
+static int create(const struct invocation *invocation, const char *dataset, json_t *parameters)
+{
+    char *target = client_target("/v1/datasets/", dataset, "/versions");
+    json_t *version;
+    int code = client_request_long(invocation, "POST", target, parameters, &version);
+    free(target);
+    if (code != EXIT_DONE)
+        return code;
+    if (!invocation->json) {
+        printf("Created dataset version: %s\n", field_text(version, "ref"));
+        (void)fflush(stdout);
+    }
+    if (sources != NULL && !no_commit)
+        code = commit_made(invocation, &version);
+    if (code == EXIT_DONE && invocation->json)
+        client_print_json(version);
+    json_decref(version);
+    return code;
+}
 
 static int run_create(const struct invocation *invocation)
 {
     const char *dataset;
-    json_t *version, *parameters;
     int code = dataset_verb_id(invocation, id, "DATASET", &dataset);
+    if (code == EXIT_DONE)
+        code = check_create();
     if (code != EXIT_DONE)
         return code;
-    parameters = json_object();
+    json_t *parameters = json_object();
     dataset_verb_text(parameters, "from", from);
     dataset_verb_text(parameters, "message", message);
     dataset_verb_text(parameters, "hold", hold);
     dataset_verb_list(parameters, "set", set);
     code = dataset_verb_size(parameters, "size", size);
-    if (code != EXIT_DONE) {
-        json_decref(parameters);
-        return code;
-    }
-    code = dataset_verb_request(invocation, "POST",
-                                client_target("/v1/datasets/", dataset, "/versions"), parameters,
-                                &version);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(version);
-    else
-        printf("Created dataset version: %s\n", field_text(version, "ref"));
-    json_decref(version);
-    return EXIT_DONE;
+    if (code == EXIT_DONE && sources != NULL)
+        code = add_sources(parameters);
+    if (code == EXIT_DONE)
+        code = create(invocation, dataset, parameters);
+    json_decref(parameters);
+    return code;
 }
 
 static int run_update(const struct invocation *invocation)
@@ -113,6 +186,10 @@ static const struct poptOption create_options[] = {
     {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
     {"message", 'm', POPT_ARG_STRING, &message, 0, "what it is", "TEXT"},
     {"from", '\0', POPT_ARG_STRING, &from, 0, "begin as a clone of this, at once", "REF"},
+    {"source-path", '\0', POPT_ARG_ARGV, &sources, 0,
+     "make a file system of these files, and commit; can be repeated", "PATH"},
+    {"no-commit", '\0', POPT_ARG_NONE, &no_commit, 0, "with --source-path: leave it uncommitted",
+     NULL},
     {"size", 's', POPT_ARG_STRING, &size, 0, "its size, like 10G", "SIZE"},
     {"hold", '\0', POPT_ARG_STRING, &hold, 0, "keep it from being deleted, and why", "REASON"},
     {"set", '\0', POPT_ARG_ARGV, &set, 0, "give it metadata; can be repeated", "KEY=VALUE"},
@@ -130,15 +207,21 @@ static const struct poptOption delete_options[] = {
 
 const struct command version_create = {
     .name = "create",
-    .summary = "Makes an uncommitted version of a dataset.",
+    .summary = "Makes a version of a dataset: empty, a clone, or from files.",
     .arguments = "DATASET",
     .details =
         "It is empty, or begins as a clone of any volume, snapshot or version, which takes no\n"
         "time and no space. It can be attached and written until it is committed. The size is\n"
-        "that of REF, or the dataset's; --size says another one.",
+        "that of REF, or the dataset's; --size says another one.\n\n"
+        "With --source-path it gets an ext4 file system with these files, sized to fit, and is\n"
+        "committed. As rsync has it, PATH/ is what is in a folder, and PATH the folder itself.\n"
+        "Owners, modes, times, links, holes, attributes and ACLs are kept. A server reads the\n"
+        "files itself, with its own rights. A file that changes meanwhile, or cannot be read,\n"
+        "fails all of it. Ctrl-C cancels (exit code 10), and no version is left.",
     .example = "varve datasets versions create images --size 10G --message 'first'\n"
-               "varve datasets versions create images --from images:latest",
-    .flags = COMMAND_STORE | COMMAND_JSON,
+               "varve datasets versions create images --from images:latest\n"
+               "varve datasets versions create images --source-path photos/",
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_DATASET},
     .options = create_options,

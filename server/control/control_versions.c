@@ -4,6 +4,7 @@
 
 #include <varve/dataset.h>
 #include <varve/error.h>
+#include <varve/import.h>
 
 #include "control/request.h"
 #include "control/settings.h"
@@ -116,7 +117,14 @@ static int create_run(const struct call *call, json_t **ret_answer)
                                                       .message = call_text(call, "message"),
                                                       .hold = call_text(call, "hold"),
                                                       .settings = settings.settings};
-        r = varve_version_create(call->varve, call->name, &options, &version);
+        const char *sources[PARAMETER_LIST_MAX];
+        const struct varve_import_options files = {.version = options,
+                                                   .sources = sources,
+                                                   .source_count =
+                                                       call_list(call, "sources", sources)};
+        r = files.source_count > 0
+                ? varve_version_import(call->varve, call->name, &files, &version)
+                : varve_version_create(call->varve, call->name, &options, &version);
     }
     call_settings_release(&settings);
     return r == 0 ? changed(call->varve, &version, ret_answer) : r;
@@ -156,12 +164,11 @@ static int delete_run(const struct call *call, json_t **ret_answer)
 
 static const struct parameter list_parameters[] = {{"all", PARAMETER_FLAG, false},
                                                    {NULL, PARAMETER_TEXT, false}};
-static const struct parameter create_parameters[] = {{"from", PARAMETER_TEXT, false},
-                                                     {"size", PARAMETER_NUMBER, false},
-                                                     {"message", PARAMETER_TEXT, false},
-                                                     {"hold", PARAMETER_TEXT, false},
-                                                     SETTING_PARAMETERS,
-                                                     {NULL, PARAMETER_TEXT, false}};
+static const struct parameter create_parameters[] = {
+    {"from", PARAMETER_TEXT, false},    {"size", PARAMETER_NUMBER, false},
+    {"message", PARAMETER_TEXT, false}, {"hold", PARAMETER_TEXT, false},
+    {"sources", PARAMETER_LIST, false}, SETTING_PARAMETERS,
+    {NULL, PARAMETER_TEXT, false}};
 static const struct parameter update_parameters[] = {
     {"message", PARAMETER_TEXT, false}, SETTING_PARAMETERS, {NULL, PARAMETER_TEXT, false}};
 static const struct parameter delete_parameters[] = {{"force", PARAMETER_FLAG, false},
@@ -170,7 +177,7 @@ static const struct parameter delete_parameters[] = {{"force", PARAMETER_FLAG, f
 const struct request_row control_versions[] = {
     {"GET", "/v1/datasets/{name}/versions", "A dataset's versions, newest first.", list_parameters,
      list_run},
-    {"POST", "/v1/datasets/{name}/versions", "Makes a version, empty or from a ref.",
+    {"POST", "/v1/datasets/{name}/versions", "Makes a version, empty, from a ref or from files.",
      create_parameters, create_run},
     {"GET", "/v1/versions/{name}", "One version, with its metadata.", NULL, show_run},
     {"POST", "/v1/versions/{name}/update", "Changes a version's message and metadata.",

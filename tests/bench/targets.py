@@ -103,20 +103,20 @@ def start_nbdkit_memory(folder, size):
     return _nbdkit(folder, "memory", str(size))
 
 
-def _qemu_nbd(folder, kind, image):
+def start_qemu_nbd(folder, kind, image):
     path = folder / "nbd.sock"
     # Two clients: the probe that waits for the server may still be leaving when fio comes.
     return Server(["qemu-nbd", "--persistent", "--shared=2", f"--socket={path}", f"--format={kind}", image], path)
 
 
 def start_qemu_raw(folder, size):
-    return _qemu_nbd(folder, "raw", _raw_file(folder, size))
+    return start_qemu_nbd(folder, "raw", _raw_file(folder, size))
 
 
 def start_qemu_qcow2(folder, size):
     path = folder / "volume.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, str(size)], check=True)
-    return _qemu_nbd(folder, "qcow2", path)
+    return start_qemu_nbd(folder, "qcow2", path)
 
 
 def varve(store, *words):
