@@ -130,7 +130,8 @@ static int judge(int status, int error_fd)
     if (program_complaint(error_fd, "nbdcopy", line)[0] == '\0') {
         return command_fail(EXIT_FAILED, "nbdcopy failed without a reason (status %#x)", status);
     }
-    return command_fail(EXIT_FAILED, "the copy failed: %s", line);
+    return command_fail(strstr(line, "No space left") ? EXIT_NO_SPACE : EXIT_FAILED,
+                        "the copy failed: %s", line);
 }
 
 static int run_program(const struct image_copy *copy, const char *const arguments[])

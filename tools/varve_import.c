@@ -299,7 +299,8 @@ const struct command command_import = {
     .arguments = "FILE NAME|DATASET",
     .details =
         "NAME is a new volume: it appears when all is in it and durable. DATASET is there: it\n"
-        "gets a new version, not committed yet. A failure or Ctrl-C leaves nothing of either.\n"
+        "gets a new version, not committed yet. A failure or Ctrl-C leaves nothing of either;\n"
+        "kill -9 may leave a volume NAME.import-..., to be deleted, or an uncommitted version.\n"
         "FILE may also be a disk. Works with and without a server. Needs nbdcopy, and qemu-img\n"
         "and qemu-nbd for qcow2.",
     .example = "varve import debian-12.qcow2 debian\n"

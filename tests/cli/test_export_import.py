@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from command import CANCELLED, EXISTS, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, VARVE, Store, run_cases
+from command import CANCELLED, EXISTS, FAILED, NO_SPACE, NOT_FOUND, NOT_PERMITTED, USAGE, VARVE, Store, run_cases
 
 for tool in ("nbdcopy", "qemu-img", "qemu-nbd"):
     if shutil.which(tool) is None:
@@ -116,6 +116,49 @@ def into_a_dataset():
     nothing_is_left()
 
 
+def what_is_frozen():
+    """Snapshots, committed versions and differences, while the volume itself goes on."""
+    raw, out = folder / "source.raw", folder / "out"
+    content = raw.read_bytes()
+    store.done("import", str(raw), "a")
+    store.done("snapshots", "create", "a@old")
+    store.done("volumes", "resize", "a", "--size", "32M")
+    store.done("snapshots", "create", "a@new")
+    store.done("datasets", "create", "--name", "ds")
+    store.done("import", str(raw), "ds")
+    store.done("datasets", "versions", "commit", versions("ds")[0]["ref"])
+    store.done("volumes", "resize", "a", "--size", "1M", "--yes")
+    for ref, wanted in (
+        ("a@old", content),
+        ("a@new", content + bytes(32 * MIB - SIZE)),
+        ("ds:latest", content),
+        ("ds", content),
+        ("a", content[:MIB]),
+        ("a@old..a@old", bytes(SIZE)),
+    ):
+        for form in ("raw", "qcow2"):
+            if form == "qcow2" and ".." in ref:
+                continue
+            store.done("export", ref, str(out), "--format", form)
+            if form == "qcow2":
+                subprocess.run(["qemu-img", "convert", "-O", "raw", out, folder / "back"], check=True)
+                (folder / "back").replace(out)
+            assert out.read_bytes() == wanted, (ref, form)
+            out.unlink()
+    # the two have nothing to do with each other: all that the second has is in the difference
+    store.done("export", "a@new..ds:latest", str(out))
+    assert out.read_bytes() == content
+    out.unlink()
+    store.refused(USAGE, "export", "a..a@old", str(out), says="snapshot")
+    store.refused(NOT_FOUND, "export", "a@gone", str(out))
+    store.refused(NOT_FOUND, "export", "ds:gone", str(out))
+    for name in ("a@old", "a@new"):
+        store.done("snapshots", "delete", name, "--yes")
+    store.done("datasets", "delete", "ds", "--yes", "--force")
+    store.done("volumes", "delete", "a", "--yes")
+    nothing_is_left()
+
+
 def current_umask():
     mask = os.umask(0)
     os.umask(mask)
@@ -188,7 +231,7 @@ def no_room():
         for _ in range(40):
             file.write(os.urandom(16 * MIB))
     ran = store.run("import", str(big), "big", timeout=120)
-    assert ran.returncode == FAILED and "space" in ran.stderr, (ran.returncode, ran.stderr)
+    assert ran.returncode == NO_SPACE and "space" in ran.stderr, (ran.returncode, ran.stderr)
     assert volumes() == []
     big.unlink()
     assert store.json("check")["problems"] == 0
@@ -227,9 +270,25 @@ def wait_for(condition, seconds=20):
 
 
 def progress():
-    ran = store.run("import", str(folder / "source.raw"), "p", "--progress")
-    assert ran.returncode == 0, ran.stderr
+    """It says how far it is, also when the copier rests."""
+    big = folder / "big.raw"
+    with open(big, "wb") as file:
+        for _ in range(15):
+            file.write(os.urandom(16 * MIB))
+    process = subprocess.Popen(
+        [VARVE, "import", str(big), "p", "--progress"], env=store.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: copier_of(process.pid))
+    copier = int(copier_of(process.pid)[0])
+    os.kill(copier, signal.SIGSTOP)
+    line = process.stderr.readline()
+    os.kill(copier, signal.SIGCONT)
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, rest
+    assert line.startswith("import: ") and " of 240 MiB, " in line and " %" in line, line
+    big.unlink()
     store.done("volumes", "delete", "p", "--yes")
+    nothing_is_left()
 
 
 def with_a_server():
@@ -241,5 +300,5 @@ def when_the_server_has_gone():
     assert store.json("check")["problems"] == 0
 
 
-story = [round_trip, into_a_dataset, replacing, bad_input, no_room, cancelled, progress]
+story = [round_trip, into_a_dataset, what_is_frozen, replacing, bad_input, no_room, cancelled, progress]
 run_cases([*story, with_a_server, *story, when_the_server_has_gone])
