@@ -32,6 +32,31 @@ static void print_ranges(const json_t *answer)
                field_number(answer, "changes") - json_array_size(ranges));
 }
 
+/* Where both have a list of their files. */
+static void print_files(const json_t *answer)
+{
+    const json_t *files = json_object_get(answer, "files"), *paths, *file;
+    uint64_t all;
+    size_t i;
+    if (!json_is_object(files))
+        return;
+    paths = json_object_get(files, "paths");
+    all = field_number(files, "added") + field_number(files, "removed") +
+          field_number(files, "changed");
+    printf("\nFiles: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed\n",
+           field_number(files, "added"), field_number(files, "removed"),
+           field_number(files, "changed"));
+    for (i = 0; i < json_array_size(paths); i++) {
+        char *path;
+        file = json_array_get(paths, i);
+        path = table_clean(field_text(file, "path"));
+        printf("%-8s %s\n", field_text(file, "change"), path != NULL ? path : "?");
+        free(path);
+    }
+    if (all > json_array_size(paths))
+        printf("... and %" PRIu64 " more\n", all - json_array_size(paths));
+}
+
 static int run(const struct invocation *invocation)
 {
     json_t *answer;
@@ -54,6 +79,7 @@ static int run(const struct invocation *invocation)
         field_print_size("Changed", field_number(answer, "changed_bytes"));
         field_print_number("Ranges", field_number(answer, "changes"));
         print_ranges(answer);
+        print_files(answer);
     }
     json_decref(answer);
     return EXIT_DONE;
@@ -66,7 +92,9 @@ const struct command version_diff = {
     .details =
         "FROM and TO are any refs: versions, snapshots, volumes, of the same size or not.\n"
         "Blocks that the two do not share are read and compared, so that equal bytes are no\n"
-        "change. At most 10000 ranges are listed; all are counted.",
+        "change. Of two versions whose files were listed when they were committed, the files\n"
+        "that were added, removed and changed are shown too; the times alone are no change. At\n"
+        "most 10000 ranges and files are listed; all are counted.",
     .example = "varve datasets versions diff images:~1 images:latest",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 2,

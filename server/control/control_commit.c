@@ -61,12 +61,30 @@ static int verify_run(const struct call *call, json_t **ret_answer)
     return 0;
 }
 
+struct differences {
+    json_t *ranges, *files;
+};
+
 static int add_range(void *opaque, const struct varve_changed_range *range)
 {
-    if (json_array_size(opaque) < LISTED_MAX &&
-        json_array_append_new(opaque,
+    const struct differences *found = opaque;
+    if (json_array_size(found->ranges) < LISTED_MAX &&
+        json_array_append_new(found->ranges,
                               json_pack("{sI sI sb}", "offset", (json_int_t)range->offset, "length",
                                         (json_int_t)range->length, "hole", range->hole)) < 0)
+        return varve_no_memory("a list of changes");
+    return 0;
+}
+
+static int add_file(void *opaque, enum varve_file_change change, const char *path)
+{
+    static const char *const words[] = {[VARVE_FILE_ADDED] = "added",
+                                        [VARVE_FILE_REMOVED] = "removed",
+                                        [VARVE_FILE_CHANGED] = "changed"};
+    const struct differences *found = opaque;
+    if (json_array_size(found->files) < LISTED_MAX &&
+        json_array_append_new(found->files, json_pack("{ss so}", "change", words[change], "path",
+                                                      answer_text(path))) < 0)
         return varve_no_memory("a list of changes");
     return 0;
 }
@@ -74,20 +92,30 @@ static int add_range(void *opaque, const struct varve_changed_range *range)
 static int diff_run(const struct call *call, json_t **ret_answer)
 {
     struct varve_diff diff;
-    json_t *ranges = json_array();
-    const struct varve_diff_visitor visitor = {.range = add_range, .opaque = ranges};
-    int r = ranges == NULL ? varve_no_memory("a list of changes")
-                           : varve_version_diff(call->varve, call_text(call, "from"),
-                                                call_text(call, "to"), &visitor, &diff);
+    struct differences found = {json_array(), json_array()};
+    const struct varve_diff_visitor visitor = {add_range, add_file, &found};
+    int r = found.ranges == NULL || found.files == NULL
+                ? varve_no_memory("a list of changes")
+                : varve_version_diff(call->varve, call_text(call, "from"), call_text(call, "to"),
+                                     &visitor, &diff);
     if (r < 0) {
-        json_decref(ranges);
+        json_decref(found.ranges);
+        json_decref(found.files);
         return r;
     }
     *ret_answer =
         json_pack("{so so sI sI sI sI so}", "from", answer_text(diff.from), "to",
                   answer_text(diff.to), "from_size", (json_int_t)diff.from_size, "to_size",
                   (json_int_t)diff.to_size, "changed_bytes", (json_int_t)diff.changed, "changes",
-                  (json_int_t)diff.ranges, "ranges", ranges);
+                  (json_int_t)diff.ranges, "ranges", found.ranges);
+    if (diff.files)
+        json_object_set_new(*ret_answer, "files",
+                            json_pack("{sI sI sI sO}", "added", (json_int_t)diff.files_added,
+                                      "removed", (json_int_t)diff.files_removed, "changed",
+                                      (json_int_t)diff.files_changed, "paths", found.files));
+    else
+        json_object_set_new(*ret_answer, "files", json_null());
+    json_decref(found.files);
     return 0;
 }
 

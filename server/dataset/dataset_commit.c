@@ -19,9 +19,11 @@
 #include <varve/error.h>
 #include <varve/progress.h>
 
+#include "base/block.h"
 #include "dataset/content_class.h"
 #include "dataset/content_digest.h"
 #include "dataset/dataset_ref.h"
+#include "dataset/manifest_image.h"
 #include "volume/image_label.h"
 #include "volume/served_store.h"
 
@@ -36,7 +38,7 @@ struct commit {
     bool frozen;
     struct digest_shape shape;
     enum content_class class;
-    uint64_t tree; /* image; 0: not made */
+    uint64_t tree, manifest; /* images; 0: not made */
     struct content_cost cost;
     char digest[DIGEST_TEXT + 1];
 };
@@ -222,11 +224,40 @@ static int compute(struct commit *commit)
     return r;
 }
 
+/* The list of its files, where it has any that can be read. */
+static int list_files(struct commit *commit)
+{
+    const struct image_label words = label_of(commit, LABEL_MANIFEST);
+    const bool based = commit->base.image != 0;
+    char label[IMAGE_LABEL_SIZE];
+    bool made = false;
+    int r;
+
+    if (commit->class != CONTENT_CLEAN)
+        return 0;
+    image_label_format(LABEL_NEW, &words, label);
+    r = store_image_create(commit->store, BLOCK_SIZE, 0, label, &commit->manifest);
+    if (r == 0)
+        r = manifest_make(commit->store, commit->seat.image, commit->row.ref,
+                          based ? commit->base_seat.image : NULL,
+                          based ? commit->base.manifest_image : 0, commit->manifest,
+                          &commit->row.files, &made);
+    if (r == 0 && !made) {
+        r = store_image_delete(commit->store, commit->manifest);
+        commit->manifest = 0;
+        return r;
+    }
+    if (r == 0)
+        r = store_image_change_flags(commit->store, commit->manifest, STORE_IMAGE_FROZEN, 0);
+    return r == 0 ? store_flush(commit->store) : r;
+}
+
 /* What stays as it is when this fails is set by the next opening. */
 static void label_all(struct commit *commit)
 {
     struct image_label version = label_of(commit, LABEL_VERSION);
     const struct image_label tree = label_of(commit, LABEL_TREE);
+    const struct image_label manifest = label_of(commit, LABEL_MANIFEST);
     char label[IMAGE_LABEL_SIZE];
     int r;
 
@@ -236,6 +267,9 @@ static void label_all(struct commit *commit)
     image_label_format(LABEL_LIVE, &tree, label);
     if (r == 0)
         r = store_image_set_label(commit->store, commit->tree, label);
+    image_label_format(LABEL_LIVE, &manifest, label);
+    if (r == 0 && commit->manifest != 0)
+        r = store_image_set_label(commit->store, commit->manifest, label);
     /* What was set aside for writing is not needed any more. */
     if (r == 0)
         r = store_image_change_flags(commit->store, commit->row.image, 0,
@@ -257,6 +291,7 @@ static int enter_row(struct commit *commit)
         return r;
     row->committed = (int64_t)time(NULL);
     row->tree_image = commit->tree;
+    row->manifest_image = commit->manifest;
     snprintf(row->committer, sizeof row->committer, "%s", varve_actor());
     snprintf(row->digest, sizeof row->digest, "%s", commit->digest);
     snprintf(row->class, sizeof row->class, "%s", content_class_name(commit->class));
@@ -273,6 +308,8 @@ static void undo(struct commit *commit)
 {
     if (commit->tree != 0)
         (void)store_image_delete(commit->store, commit->tree);
+    if (commit->manifest != 0)
+        (void)store_image_delete(commit->store, commit->manifest);
     if (commit->frozen)
         (void)store_image_change_flags(commit->store, commit->row.image, 0, STORE_IMAGE_FROZEN);
 }
@@ -290,6 +327,8 @@ static int commit_uncommitted(struct commit *commit)
         r = make_tree(commit);
     if (r == 0)
         r = compute(commit);
+    if (r == 0)
+        r = list_files(commit);
     if (r == 0)
         r = enter_row(commit);
     if (r != 0) {

@@ -10,7 +10,9 @@
 #include <varve/progress.h>
 
 #include "base/block.h"
+#include "catalog/catalog_versions.h"
 #include "dataset/dataset_ref.h"
+#include "dataset/manifest_image.h"
 #include "volume/served_store.h"
 #include "volume/volume_ref.h"
 
@@ -19,7 +21,8 @@ enum { PIECE = 1 << 20, DIFFERENCES = 64 };
 struct side {
     struct seat seat;
     uint64_t size;
-    uint8_t *bytes; /* PIECE of them */
+    uint8_t *bytes;    /* PIECE of them */
+    uint64_t manifest; /* image with the list of its files; 0: none */
 };
 
 struct diff {
@@ -115,11 +118,43 @@ static int compare_all(struct diff *diff)
     return r == 0 ? tell_pending(diff) : r;
 }
 
+static int tell_file(void *opaque, const struct manifest_line *from, const struct manifest_line *to)
+{
+    const struct diff *diff = opaque;
+    const enum varve_file_change change = from == NULL ? VARVE_FILE_ADDED
+                                          : to == NULL ? VARVE_FILE_REMOVED
+                                                       : VARVE_FILE_CHANGED;
+
+    return diff->visitor->file == NULL ? 0
+                                       : diff->visitor->file(diff->visitor->opaque, change,
+                                                             to != NULL ? to->path : from->path);
+}
+
+/* What both have a list of. */
+static int compare_files(struct diff *diff)
+{
+    struct manifest_difference counts;
+    int r;
+
+    if (diff->from.manifest == 0 || diff->to.manifest == 0)
+        return 0;
+    r = manifest_compare(diff->store, diff->from.manifest, diff->to.manifest, tell_file, diff,
+                         &counts);
+    if (r != 0)
+        return r;
+    diff->result.files = true;
+    diff->result.files_added = counts.added;
+    diff->result.files_removed = counts.removed;
+    diff->result.files_changed = counts.changed;
+    return 0;
+}
+
 /* --- the two --------------------------------------------------------------------------------- */
 
 static int sit_down_locked(struct diff *diff, struct catalog *catalog, const char *text,
                            struct side *side, char ret_ref[VARVE_REF_MAX + 1])
 {
+    struct catalog_version version;
     struct resolved resolved;
     int r = volume_ref_resolve_locked(diff->varve, catalog, text, &resolved);
 
@@ -132,6 +167,8 @@ static int sit_down_locked(struct diff *diff, struct catalog *catalog, const cha
                           named_name(resolved.kind), resolved.ref, resolved.image);
     if (r != 0)
         return r;
+    if (catalog_version_of_image(catalog, resolved.image, &version) == 0)
+        side->manifest = version.manifest_image;
     side->size = store_image_size(diff->store, side->seat.image);
     side->bytes = malloc(PIECE);
     snprintf(ret_ref, VARVE_REF_MAX + 1, "%s", resolved.ref);
@@ -162,6 +199,8 @@ int varve_version_diff(struct varve *varve, const char *from, const char *to,
         varve_operation_describe("difference of %s and %s", diff.result.from, diff.result.to);
         r = compare_all(&diff);
     }
+    if (r == 0)
+        r = compare_files(&diff);
     get_up(&diff, &diff.from);
     get_up(&diff, &diff.to);
     if (r != 0)

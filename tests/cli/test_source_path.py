@@ -153,6 +153,41 @@ def all_of_it(name):
     assert label.stdout.strip() == name[:16], label.stdout
 
 
+def lists_of_files(name):
+    """A manifest is made at each commit; two of them are merged for a diff."""
+    first = store.json("datasets", "versions", "details", f"{name}:latest")
+    assert first["files"] == len(entries(TREE)), first["files"]  # the root is no line, lost+found is
+    ref = store.done("datasets", "versions", "create", name, "--from", f"{name}:latest").split()[-1]
+    store.done("datasets", "files", "delete", ref, "--path", "many", "--yes")
+    store.done("datasets", "versions", "commit", ref)
+    second = store.json("datasets", "versions", "details", ref)
+    assert second["files"] == first["files"] - 3001, second["files"]
+    found = store.json("datasets", "versions", "diff", first["ref"], ref)["files"]
+    assert (found["added"], found["removed"], found["changed"]) == (0, 3001, 0), found
+    assert {"change": "removed", "path": "many"} in found["paths"]
+    back = store.json("datasets", "versions", "diff", ref, first["ref"])["files"]
+    assert (back["added"], back["removed"], back["changed"]) == (3001, 0, 0), back
+
+    # other blocks, the same bytes: only what was changed is a change
+    old = (TREE / "big").read_bytes()
+    (TREE / "big").write_bytes(bytes([old[0] ^ 1]) + old[1:])
+    (TREE / "a/new\nline").write_text("new")
+    os.chmod(TREE / "fifo", 0o600)
+    os.utime(TREE / "slow", ns=(5, 5), follow_symlinks=False)
+    third = store.json("datasets", "versions", "create", name, "--source-path", f"{TREE}/")["ref"]
+    found = store.json("datasets", "versions", "diff", first["ref"], third)["files"]
+    changes = sorted((change["change"], change["path"]) for change in found["paths"])
+    assert changes == [("added", "a/new\nline"), ("changed", "big"), ("changed", "fifo")], changes
+    said = store.done("datasets", "versions", "diff", first["ref"], third)
+    assert "Files: 1 added, 0 removed, 2 changed\n" in said and "added    a/new?line\n" in said, said
+    (TREE / "a/new\nline").unlink()
+    os.chmod(TREE / "fifo", 0o644)
+    raw = store.done("datasets", "versions", "create", name, "--size", "10M").split()[-1]
+    store.done("datasets", "versions", "commit", raw)
+    assert store.json("datasets", "versions", "details", raw)["files"] is None
+    assert store.json("datasets", "versions", "diff", raw, third)["files"] is None
+
+
 def sources(name):
     """rsync's rule, several sources, paths from here, no commit, a size."""
     (store.folder / "extra").mkdir(exist_ok=True)
@@ -211,6 +246,7 @@ def cancelled(name):
 
 def offline():
     all_of_it("alone")
+    lists_of_files("alone")
     sources("alone")
     refused("alone")
     cancelled("alone")
@@ -219,6 +255,7 @@ def offline():
 def served():
     store.start()
     all_of_it("served-by-a-long-name")
+    lists_of_files("served-by-a-long-name")
     sources("served-by-a-long-name")
     refused("served-by-a-long-name")
     cancelled("served-by-a-long-name")
