@@ -6,12 +6,13 @@
 
 #include "client.h"
 #include "dataset_verbs.h"
+#include "delete_preview.h"
 #include "field.h"
 #include "size.h"
 
 static char *name, *description, *size, *id;
 static char **set, **unset;
-static int force;
+static int force, dry_run;
 
 /* What creating and updating have in common. */
 static int take_parameters(json_t **ret_parameters)
@@ -105,6 +106,8 @@ static int run_delete(const struct invocation *invocation)
     const char *which;
     json_t *answer;
     int code = dataset_verb_id(invocation, id, "DATASET", &which);
+    if (code == EXIT_DONE && dry_run)
+        return delete_preview_dataset(invocation, which);
     if (code == EXIT_DONE && !invocation->yes)
         code = confirm_delete(invocation, which);
     if (code == EXIT_DONE)
@@ -136,7 +139,9 @@ static const struct poptOption update_options[] = {
     POPT_TABLEEND};
 static const struct poptOption delete_options[] = {
     {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
-    {"force", 'f', POPT_ARG_NONE, &force, 0, "also when versions are attached or held", NULL},
+    {"force", 'f', POPT_ARG_NONE, &force, 0, "also when versions are attached", NULL},
+    {"dry-run", '\0', POPT_ARG_NONE, &dry_run, 0,
+     "say what would go and come back, and delete nothing", NULL},
     POPT_TABLEEND};
 
 const struct command dataset_create = {
@@ -172,10 +177,12 @@ const struct command dataset_delete = {
     .arguments = "DATASET",
     .details =
         "It says what would be lost and wants the name typed, or --yes.\n"
-        "It is refused while one of its versions is attached or held, unless --force is given:\n"
-        "who has one open then reads it to the end, and cannot write any more. The space comes\n"
-        "back in the background.",
-    .example = "varve datasets delete images --yes",
+        "It is refused while one of its versions is attached, unless --force is given: who has\n"
+        "one open then reads it to the end, and cannot write any more. While one is held it\n"
+        "stays, also with --force: release it first (varve holds release). The space comes back\n"
+        "in the background.",
+    .example = "varve datasets delete images --dry-run\n"
+               "varve datasets delete images --yes",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_DATASET},

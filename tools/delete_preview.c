@@ -28,12 +28,19 @@ static void print_doomed(const json_t *doomed)
     free(ref);
 }
 
-int delete_preview(const struct invocation *invocation, const char *ref)
+static int get(const struct invocation *invocation, const char *place, const char *ref,
+               json_t **ret_answer)
 {
-    char *target = client_target("/v1/delete-preview/", ref, "");
-    json_t *answer;
-    int code = client_request(invocation->store, "GET", target, NULL, &answer);
+    char *target = client_target(place, ref, "");
+    int code = client_request(invocation->store, "GET", target, NULL, ret_answer);
     free(target);
+    return code;
+}
+
+static int preview(const struct invocation *invocation, const char *ref)
+{
+    json_t *answer;
+    int code = get(invocation, "/v1/delete-preview/", ref, &answer);
     if (code != EXIT_DONE)
         return code;
     if (invocation->json) {
@@ -49,4 +56,33 @@ int delete_preview(const struct invocation *invocation, const char *ref)
     }
     json_decref(answer);
     return EXIT_DONE;
+}
+
+/* A preview takes any ref, a verb one kind: what it cannot delete it must not preview. */
+int delete_preview(const struct invocation *invocation, const char *place, const char *ref)
+{
+    json_t *shown;
+    int code = get(invocation, place, ref, &shown);
+    if (code != EXIT_DONE)
+        return code;
+    json_decref(shown);
+    return preview(invocation, ref);
+}
+
+int delete_preview_dataset(const struct invocation *invocation, const char *dataset)
+{
+    char versions[64];
+    json_t *shown;
+    int code = get(invocation, "/v1/datasets/", dataset, &shown);
+    if (code != EXIT_DONE)
+        return code;
+    snprintf(versions, sizeof versions, "%s:*", field_text(shown, "id"));
+    if (!invocation->json)
+        printf("Would delete dataset: %s (versions: %" PRIu64 ", uncommitted: %" PRIu64
+               ", tags: %" PRIu64 ")\n",
+               field_text(shown, "full_name"), field_number(shown, "versions"),
+               field_number(shown, "uncommitted"), field_number(shown, "tags"));
+    json_decref(shown);
+    (void)fflush(stdout);
+    return preview(invocation, versions);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "client.h"
+#include "delete_preview.h"
 #include "field.h"
 #include "size.h"
 #include "snapshot_verbs.h"
@@ -11,6 +12,7 @@
 enum { VOLUMES_MAX = 256 };
 
 static char *create_name, *create_message, *create_hold, *set_message;
+static int delete_dry_run;
 
 /* Sets a member to a text, if there is one. False for what is not UTF-8. */
 static bool set_text(json_t *parameters, const char *key, const char *text)
@@ -93,6 +95,8 @@ static int confirm_delete(const struct invocation *invocation)
 
 static int run_delete(const struct invocation *invocation)
 {
+    if (delete_dry_run)
+        return delete_preview(invocation, "/v1/snapshots/", invocation->arguments[0]);
     int code = invocation->yes ? EXIT_DONE : confirm_delete(invocation);
     if (code != EXIT_DONE)
         return code;
@@ -119,6 +123,10 @@ static const struct poptOption create_options[] = {
     POPT_TABLEEND};
 static const struct poptOption set_options[] = {
     {"message", 'm', POPT_ARG_STRING, &set_message, 0, "what it is good for", "TEXT"},
+    POPT_TABLEEND};
+static const struct poptOption delete_options[] = {
+    {"dry-run", '\0', POPT_ARG_NONE, &delete_dry_run, 0,
+     "say what would go and come back, and delete nothing", NULL},
     POPT_TABLEEND};
 
 const struct command snapshot_create = {
@@ -159,10 +167,12 @@ const struct command snapshot_delete = {
     .arguments = "VOLUME@SNAPSHOT",
     .details = "Volumes and other snapshots lose nothing by it. What nothing else uses comes back\n"
                "in the background.",
-    .example = "varve snapshots delete demo@before-upgrade --yes",
+    .example = "varve snapshots delete demo@before-upgrade --dry-run\n"
+               "varve snapshots delete demo@before-upgrade --yes",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
     .arguments_min = 1,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_VOLUME},
+    .options = delete_options,
     .run = run_delete,
 };

@@ -8,12 +8,13 @@
 
 #include "client.h"
 #include "dataset_verbs.h"
+#include "delete_preview.h"
 #include "field.h"
 #include "size.h"
 
 static char *id, *message, *from, *size, *hold;
 static char **set, **unset, **sources;
-static int force, no_commit;
+static int force, no_commit, dry_run;
 
 /* Paths mean something to the server only when they are absolute. A slash at the end stays: it says
  * that the content is meant. */
@@ -162,11 +163,21 @@ static int confirm_delete(const struct invocation *invocation, const char *ref)
     return code;
 }
 
+/* Where a bare dataset is shown its latest version is meant; what is deleted is named. */
+static int preview_delete(const struct invocation *invocation, const char *ref)
+{
+    if (strchr(ref, ':') == NULL)
+        return command_fail(EXIT_USAGE, "which version? Say %s:VERSION", ref);
+    return delete_preview(invocation, "/v1/versions/", ref);
+}
+
 static int run_delete(const struct invocation *invocation)
 {
     const char *ref;
     json_t *answer;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
+    if (code == EXIT_DONE && dry_run)
+        return preview_delete(invocation, ref);
     if (code == EXIT_DONE && !invocation->yes)
         code = confirm_delete(invocation, ref);
     if (code == EXIT_DONE)
@@ -202,7 +213,9 @@ static const struct poptOption update_options[] = {
     POPT_TABLEEND};
 static const struct poptOption delete_options[] = {
     {"id", '\0', POPT_ARG_STRING, &id, 0, "the version", "REF"},
-    {"force", 'f', POPT_ARG_NONE, &force, 0, "also when it is attached, held or tagged", NULL},
+    {"force", 'f', POPT_ARG_NONE, &force, 0, "also when it is attached or tagged", NULL},
+    {"dry-run", '\0', POPT_ARG_NONE, &dry_run, 0,
+     "say what would go and come back, and delete nothing", NULL},
     POPT_TABLEEND};
 
 const struct command version_create = {
@@ -246,10 +259,12 @@ const struct command version_delete = {
     .summary = "Deletes a version; no other one changes.",
     .arguments = "DATASET:VERSION",
     .details =
-        "It is refused while the version is attached, held or tagged, and says by whom, unless\n"
-        "--force is given: tags and holds then go with it, and who has it open reads it to the\n"
-        "end. What other versions share with it stays.",
-    .example = "varve datasets versions delete images:4k2m9x1 --yes",
+        "It is refused while the version is attached or tagged, and says by whom, unless --force\n"
+        "is given: its tags then go with it, and who has it open reads it to the end. What is\n"
+        "held stays, also with --force: release it first (varve holds release). What other\n"
+        "versions share with it stays.",
+    .example = "varve datasets versions delete images:4k2m9x1 --dry-run\n"
+               "varve datasets versions delete images:4k2m9x1 --yes",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_VERSION},

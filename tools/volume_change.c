@@ -152,7 +152,7 @@ static int confirm_delete(const struct invocation *invocation)
 static int run_delete(const struct invocation *invocation)
 {
     if (delete_dry_run)
-        return delete_preview(invocation, invocation->arguments[0]);
+        return delete_preview(invocation, "/v1/volumes/", invocation->arguments[0]);
     int code = invocation->yes ? EXIT_DONE : confirm_delete(invocation);
     if (code != EXIT_DONE)
         return code;

@@ -109,9 +109,10 @@ int varve_dataset_update(struct varve *varve, const char *dataset,
                          const struct varve_dataset_update *update,
                          struct varve_dataset *ret_dataset);
 
+/* Deletes also what is attached or tagged; never what is held. */
 enum varve_delete_flags { VARVE_DELETE_FORCE = 1 };
 
-/* With its versions and tags. -EBUSY while one of the versions is attached or held, unless forced:
+/* With its versions and tags. -EBUSY while one of the versions is held, or attached and not forced:
  * see varve_version_delete. `ret_dataset` may be NULL: what it was. */
 int varve_dataset_delete(struct varve *varve, const char *dataset, unsigned flags,
                          struct varve_dataset *ret_dataset);
@@ -181,10 +182,10 @@ int varve_version_update(struct varve *varve, const char *ref,
                          const struct varve_version_update *update,
                          struct varve_version *ret_version);
 
-/* The space that nothing else uses comes back in the background. -EBUSY while it is attached, held
- * or tagged, unless forced: its tags and holds then go with it, a client that has it open keeps
- * what it reads until it goes, and cannot write any more. `ref` has to say which version: a bare
- * dataset is refused. `ret_version` may be NULL: what it was. */
+/* The space that nothing else uses comes back in the background. -EBUSY while it is held; also
+ * while it is attached or tagged, unless forced: its tags then go with it, a client that has it
+ * open keeps what it reads until it goes, and cannot write any more. `ref` has to say which
+ * version: a bare dataset is refused. `ret_version` may be NULL: what it was. */
 int varve_version_delete(struct varve *varve, const char *ref, unsigned flags,
                          struct varve_version *ret_version);
 

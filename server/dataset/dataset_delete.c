@@ -66,13 +66,19 @@ static int refuse_tagged(const struct dataset_view *view, const struct catalog_v
     return 0;
 }
 
+/* A hold comes first: force does not help against it, so nobody is told to try. */
 static int guard_version_locked(struct varve *varve, struct catalog *catalog,
-                                const struct catalog_version *row)
+                                const struct catalog_version *row, unsigned flags, const char *what)
 {
-    const struct guarded guarded = {row->image, NAMED_VERSION, row->ref,
-                                    "delete it, or say --force"};
+    struct guarded guarded = {row->image, NAMED_VERSION, row->ref, what};
+    char then[64];
+    int r = guard_held_locked(catalog, &guarded);
 
-    return guard_locked(varve, catalog, &guarded);
+    if (r != 0 || (flags & VARVE_DELETE_FORCE) != 0)
+        return r;
+    snprintf(then, sizeof then, "%s, or say --force", what);
+    guarded.then = then;
+    return guard_attached_locked(varve, &guarded);
 }
 
 struct forgetting {
@@ -107,11 +113,9 @@ static int delete_version_locked(struct varve *varve, struct catalog *catalog,
         r = dataset_view_open_locked(varve, catalog, &dataset, &view);
     if (r != 0)
         return r;
-    if ((flags & VARVE_DELETE_FORCE) == 0) {
-        r = guard_version_locked(varve, catalog, row);
-        if (r == 0)
-            r = refuse_tagged(&view, row);
-    }
+    r = guard_version_locked(varve, catalog, row, flags, "delete it");
+    if (r == 0 && (flags & VARVE_DELETE_FORCE) == 0)
+        r = refuse_tagged(&view, row);
     dataset_view_release(&view);
     if (r == 0)
         r = images_delete_locked(varve, images, doom(row, images), forget, &forgetting);
@@ -160,8 +164,7 @@ static int delete_all_locked(struct varve *varve, struct catalog *catalog,
     for (size_t i = 0; r == 0 && i < versions->count; i++) {
         const struct catalog_version *version = rows_at(versions, i);
 
-        if ((flags & VARVE_DELETE_FORCE) == 0)
-            r = guard_version_locked(varve, catalog, version);
+        r = guard_version_locked(varve, catalog, version, flags, "delete the dataset");
         count += doom(version, images + count);
     }
     if (r == 0)

@@ -72,6 +72,7 @@ static int make_filled(struct varve *varve, const char *dataset,
 {
     struct varve_version_options made = options->version;
     struct varve_version version;
+    unsigned released;
     char line[512];
     int r = made.size == 0 ? ext4_size_for(&tree->need, &made.size) : 0;
 
@@ -87,6 +88,8 @@ static int make_filled(struct varve *varve, const char *dataset,
         return 0;
     }
     snprintf(line, sizeof line, "%s", varve_error());
+    if (made.hold != NULL)
+        (void)varve_hold_release(varve, version.ref, &released);
     if (varve_version_delete(varve, version.ref, VARVE_DELETE_FORCE, NULL) != 0)
         note(varve, "the version '%s', whose import failed, could not be deleted: %s", version.ref,
              varve_error());

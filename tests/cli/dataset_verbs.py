@@ -56,6 +56,9 @@ def good(store):
 
     store.refused(BUSY, "datasets", "versions", "delete", clone["ref"], "--yes", says="audit")
     store.refused(BUSY, "datasets", "delete", "vision/images", "--yes", says="audit")
+    store.refused(BUSY, "datasets", "versions", "delete", clone["ref"], "--yes", "--force", says="holds release")
+    store.refused(BUSY, "datasets", "delete", "vision/images", "--yes", "--force", says="holds release")
+    store.done("holds", "release", clone["ref"])
     gone = store.done("datasets", "versions", "delete", clone["ref"], "--yes", "--force")
     assert gone == f"Deleted dataset version: {clone['ref']}\n", gone
     assert store.json("datasets", "versions", "delete", first, "-y")["deleted"] == first

@@ -164,6 +164,7 @@ static void deletion_is_refused_and_forced(void)
     struct varve_version_options options = {.hold = "audit"};
     struct varve_export *export;
     struct varve_check_result result;
+    unsigned released;
 
     make_dataset(varve, "data", &(struct varve_dataset){.size = 0});
     CHECK_EQ(varve_version_create(varve, "data", &options, &version), 0);
@@ -171,7 +172,11 @@ static void deletion_is_refused_and_forced(void)
     CHECK_EQ(varve_version_delete(varve, version.ref, 0, NULL), -EBUSY);
     CHECK_HAS(varve_error(), "audit");
     CHECK_EQ(varve_dataset_delete(varve, "data", 0, NULL), -EBUSY);
-    CHECK_EQ(varve_version_delete(varve, version.ref, VARVE_DELETE_FORCE, NULL), 0);
+    CHECK_EQ(varve_version_delete(varve, version.ref, VARVE_DELETE_FORCE, NULL), -EBUSY);
+    CHECK_HAS(varve_error(), "holds release");
+    CHECK_EQ(varve_dataset_delete(varve, "data", VARVE_DELETE_FORCE, NULL), -EBUSY);
+    CHECK_EQ(varve_hold_release(varve, version.ref, &released), 0);
+    CHECK_EQ(varve_version_delete(varve, version.ref, 0, NULL), 0);
     CHECK_EQ(varve_version_show(varve, version.ref, &version), -ENOENT);
 
     make_version(varve, "data", NULL, &version);
