@@ -107,9 +107,23 @@ static int reclaim_leaf(struct forest *forest, struct page *page)
     return 0;
 }
 
+/* Leaves that were made ready for more entries than came go again: from `end` downward to the first
+ * that holds one. Their paths are writable. */
+static void prune_spare(struct forest *forest, uint64_t end)
+{
+    uint64_t first = (forest->trash + REFS_PER_PAGE - 1) / REFS_PER_PAGE;
+    struct path path;
+
+    for (uint64_t leaf = (end - 1) / REFS_PER_PAGE + 1; leaf > first; leaf--) {
+        ready_path(forest, (leaf - 1) * REFS_PER_PAGE, &path);
+        forest_prune(forest, &path, 0);
+    }
+}
+
 /* The page's children take its place in the trash, with the references that it held. */
 static int reclaim_inner(struct forest *forest, struct ref entry, uint8_t level)
 {
+    uint64_t end = forest->trash - 1 + REFS_PER_PAGE;
     struct page *page;
     int r;
 
@@ -129,6 +143,7 @@ static int reclaim_inner(struct forest *forest, struct ref entry, uint8_t level)
         }
     }
     drop_page(forest, page);
+    prune_spare(forest, end);
     return 0;
 }
 
