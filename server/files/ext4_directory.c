@@ -80,7 +80,10 @@ static int seal(const struct writing *dir, unsigned char *memory)
 static int fill_leaf(const struct writing *dir, unsigned char *memory, size_t at, size_t first,
                      size_t end)
 {
-    ext2fs_initialize_dirent_tail(dir->fs, EXT2_DIRENT_TAIL(memory, EXT4_BLOCK));
+    /* EXT2_DIRENT_TAIL, without its cast: a block in memory is aligned */
+    void *tail = memory + EXT4_BLOCK - sizeof(struct ext2_dir_entry_tail);
+
+    ext2fs_initialize_dirent_tail(dir->fs, tail);
     for (size_t i = first; i < end; i++) {
         size_t bytes = i + 1 < end ? bytes_of(&dir->names[i]) : ROOM - at;
 

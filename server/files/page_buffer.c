@@ -10,10 +10,10 @@
 
 enum {
     PAGE = PAGE_BUFFER_PAGE,
-    TRANSFER = 1 << 20,  /* bytes of the largest write */
-    AHEAD = 32,          /* pages that are read at once when reads follow one another */
-    NO_SLOT = UINT32_MAX /* the end of a chain */
+    TRANSFER = 1 << 20, /* bytes of the largest write */
+    AHEAD = 32,         /* pages that are read at once when reads follow one another */
 };
+#define NO_SLOT UINT32_MAX /* the end of a chain */
 
 struct page {
     uint64_t number; /* place in the target, in pages */
