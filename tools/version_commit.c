@@ -28,7 +28,9 @@ static void print_commit(const json_t *answer)
     }
     printf("Committed dataset version: %s\n", field_text(answer, "ref"));
     field_print("Digest", field_text(answer, "digest"));
-    field_print("State", field_text(answer, "class"));
+    field_print("Content", field_text(answer, "class"));
+    if (json_is_integer(json_object_get(answer, "files")))
+        field_print_number("Files", field_number(answer, "files"));
     printf("Pieces of 1 MiB: %" PRIu64 ", read %" PRIu64 ", known from before %" PRIu64 "\n",
            field_number(answer, "leaves"), field_number(answer, "hashed"),
            field_number(answer, "reused"));

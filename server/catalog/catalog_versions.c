@@ -193,10 +193,10 @@ static int nothing_there(const struct catalog_dataset *dataset, const char *whic
                           "list --all %s' shows what it has",
                           name, name);
     return varve_fail(ENOENT,
-                      "dataset '%s' has no version '%s%s'; 'varve datasets versions list --all %s' "
+                      "dataset '%s' has no version%s '%s'; 'varve datasets versions list --all %s' "
                       "shows what it has",
-                      name, which,
-                      counted || catalog_is_version_id(which) ? "" : "' and no such tag '", name);
+                      name, counted || catalog_is_version_id(which) ? "" : " or tag",
+                      which[0] != '\0' ? which : "latest", name);
 }
 
 int catalog_version_resolve(struct catalog *catalog, const char *team, const char *name_or_id,

@@ -18,7 +18,7 @@ import time
 REPO = pathlib.Path(__file__).resolve().parents[2]
 VARVE = pathlib.Path(os.environ.get("VARVE_BUILD", REPO / "build")) / "tools/varve"
 
-DONE, FAILED, USAGE, NOT_FOUND, BUSY, NO_SPACE, DAMAGED, NOT_PERMITTED, EXISTS, NO_ANSWER, CANCELLED = range(11)
+DONE, FAILED, USAGE, NOT_FOUND, BUSY, NO_SPACE, DAMAGED, NOT_PERMITTED, EXISTS, NO_ANSWER, CANCELLED, STALE = range(12)
 
 # A test that is told to end runs its cleanup: the default action would skip it.
 for _number in (signal.SIGTERM, signal.SIGHUP):

@@ -2,7 +2,7 @@
 
 import re
 
-from command import BUSY, EXISTS, NOT_FOUND, NOT_PERMITTED, USAGE
+from command import BUSY, EXISTS, NOT_FOUND, NOT_PERMITTED, STALE, USAGE
 
 
 def refs(store, dataset):
@@ -131,3 +131,82 @@ def bad(store):
     assert after == before, "something changed"
     store.done("datasets", "delete", "data", "--yes")
     store.done("volumes", "delete", "vol", "--yes")
+
+
+def committed(store, *words):
+    ref = store.json("datasets", "versions", "create", "team/data", *words)["ref"]
+    store.done("datasets", "versions", "commit", "--id", ref)
+    return ref
+
+
+def tags(store):
+    """Tags of committed versions, and every way to name a version."""
+    id_ = store.json("datasets", "create", "--name", "team/data", "--size", "1M")["id"]
+    early = store.json("datasets", "versions", "create", id_)["ref"]
+    first = committed(store, "-m", "one")
+    second = committed(store, "--from", first, "-m", "two")
+    one, two = (ref.split(":")[1] for ref in (first, second))
+
+    def points_at(wanted, *names):
+        for name in names:
+            for dataset in ("team/data", id_):
+                shown = store.json("datasets", "versions", "details", f"{dataset}:{name}" if name else dataset)
+                assert shown["ref"] == wanted, (dataset, name, shown)
+
+    points_at(first, one, "~1")
+    points_at(second, two, "~0", "latest", "")
+    store.refused(NOT_FOUND, "datasets", "versions", "details", "team/data:~2", says="'~2'")
+    store.refused(NOT_FOUND, "datasets", "versions", "details", "team/data:prod", says="no version or tag 'prod'")
+    store.done("datasets", "versions", "commit", early)  # made first, committed last
+    points_at(early, "latest", "")
+    points_at(second, "~1")
+    points_at(first, "~2")
+    assert refs(store, id_) == [early, second, first]
+
+    listed = store.json("datasets", "versions", "list", "team/data")["versions"]
+    assert [v["sequence"] for v in listed] == [3, 2, 1] and [v["latest"] for v in listed] == [True, False, False], listed
+    assert all(v["committed"] and re.fullmatch("[0-9a-f]{64}", v["digest"]) and v["committer"] for v in listed), listed
+    assert len({v["digest"] for v in listed}) == 1, "all hold the same zeroes"
+    table = store.done("datasets", "versions", "list", "team/data").splitlines()
+    assert table[0].split()[:3] == ["VERSION", "SEQ", "STATE"] and table[1].split()[1:3] == ["3", "committed"], table
+    page = store.done("datasets", "versions", "details", "team/data")
+    assert "committed, the latest" in page and listed[0]["digest"] in page, page
+
+    set_, delete = ("datasets", "tags", "set"), ("datasets", "tags", "delete")
+    assert store.done(*set_, "--id", first, "--name", "prod") == f"Set dataset tag: team/data:prod to version {one}\n"
+    points_at(first, "prod")
+    store.refused(STALE, *set_, second, "--name", "prod", "--expect", two, says=one)
+    store.refused(STALE, *set_, second, "--name", "prod", "--expect", "none", says=one)
+    store.refused(STALE, *set_, second, "--name", "fresh", "--expect", one, says="'fresh'")
+    points_at(first, "prod")
+    moved = store.json(*set_, f"{id_}:~1", "--name", "prod", "--expect", one)
+    assert (moved["ref"], moved["version"]) == ("team/data:prod", two), moved
+    points_at(second, "prod")
+    store.done(*set_, "team/data:prod", "--name", "V1.0_rc-2", "--expect", "none")
+    listed = store.json("datasets", "tags", "list", id_)["tags"]
+    assert {(t["name"], t["version"]) for t in listed} == {("prod", two), ("V1.0_rc-2", two)}, listed
+    assert store.json("datasets", "versions", "details", second)["tags"] == ["V1.0_rc-2", "prod"]
+    assert "V1.0_rc-2, prod" in store.done("datasets", "versions", "list", "team/data")
+    store.refused(BUSY, "datasets", "versions", "delete", second, "--yes", says="tagged")
+
+    store.refused(STALE, *delete, "team/data", "--name", "prod", "--expect", one, "--yes", says=two)
+    gone = store.done(*delete, "--id", id_, "--name", "prod", "--expect", two, "--yes")
+    assert gone == "Deleted dataset tag: team/data:prod\n", gone
+    store.refused(NOT_FOUND, "datasets", "versions", "details", "team/data:prod", says="'prod'")
+    events = store.json("datasets", "tags", "history", "team/data", "--name", "prod")["events"]
+    assert [(e["before"], e["version"]) for e in events] == [(None, one), (one, two), (two, None)], events
+    assert all(e["who"] and e["time"].endswith("Z") and e["tag"] == "prod" for e in events), events
+    assert len(store.json("datasets", "tags", "history", id_)["events"]) == 4
+    table = store.done("datasets", "tags", "history", "team/data", "--name", "prod").splitlines()
+    assert len(table) == 4 and table[-1].split()[1:4] == ["prod", two, "(deleted)"], table
+
+    for ref in (first, f"{id_}:~1", "team/data:V1.0_rc-2", "team/data"):
+        assert store.json("inspect", ref)["blank"] is True, ref
+    volume = store.json("volumes", "create", "copy", "--from", "team/data:V1.0_rc-2")
+    assert volume["size"] == 1 << 20, volume
+    store.done("volumes", "delete", "copy", "--yes")
+    assert store.done("datasets", "versions", "delete", f"{id_}:V1.0_rc-2", "--yes", "--force").split()[-1] == second
+    assert store.json("datasets", "tags", "list", "team/data") == {"tags": []}
+    points_at(first, "~1")
+    assert store.json("datasets", "versions", "verify", first)["sound"] is True
+    store.done("datasets", "delete", "team/data", "--yes")

@@ -3,6 +3,8 @@
 # timeout: 300
 
 import errno
+import hashlib
+import json
 import pathlib
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import threading
 
 import nbd
 
-from command import BUSY, NOT_FOUND, USAGE, Store, run_cases
+from command import BUSY, DAMAGED, NOT_FOUND, USAGE, Store, run_cases
 
 RECOMPUTE = pathlib.Path(__file__).resolve().parents[1] / "digest/recompute.py"
 MIB = 1 << 20
@@ -142,4 +144,33 @@ def after_a_kill_all_is_as_it_was():
     assert store.json("check", "--data")["problems"] == 0
 
 
-run_cases([unserved, refused, served, writers_are_cut_at_one_point, what_is_not_clean_is_refused, after_a_kill_all_is_as_it_was])
+def damage_is_named_by_offset():
+    store.start()
+    ref = create()
+    mark = hashlib.sha256(b"damage").digest() * 256  # two blocks, nowhere else in the store
+    client = connect(ref)
+    client.pwrite(mark, 5 * MIB + 4096)
+    client.shutdown()
+    versions("commit", ref)
+    store.done("datasets", "versions", "diff", "ds:~1", ref)
+    assert store.stop() == 0
+    with open(store.path / "extents", "r+b") as extents:
+        place = extents.read().find(mark)
+        assert place > 0 and place % 4096 == 0, place
+        extents.seek(place + 4096 + 100)
+        extents.write(b"!")
+    ran = store.run("datasets", "versions", "verify", ref, "--json")
+    found = json.loads(ran.stdout)
+    assert ran.returncode == DAMAGED and not found["sound"], ran
+    assert found["ranges"] == [{"offset": 5 * MIB + 8192, "length": 4096, "kind": "unreadable"}], found
+    ran = store.run("datasets", "versions", "verify", ref)
+    assert f"Damage at {5 * MIB + 8192}, 4096 bytes: unreadable\n" in ran.stdout, ran
+    assert f"Damaged dataset version: {ref}\n" in ran.stdout, ran
+    assert versions("verify", "ds:~1")["sound"]
+    store.done("datasets", "versions", "delete", ref, "--yes")
+
+
+run_cases([
+    unserved, refused, served, writers_are_cut_at_one_point, what_is_not_clean_is_refused,
+    after_a_kill_all_is_as_it_was, damage_is_named_by_offset,
+])

@@ -16,6 +16,10 @@ def bad_without_a_server():
     dataset_verbs.bad(store)
 
 
+def tags_without_a_server():
+    dataset_verbs.tags(store)
+
+
 def good_with_a_server():
     store.start()
     dataset_verbs.good(store)
@@ -25,4 +29,11 @@ def bad_with_a_server():
     dataset_verbs.bad(store)
 
 
-run_cases([good_without_a_server, bad_without_a_server, good_with_a_server, bad_with_a_server])
+def tags_with_a_server():
+    dataset_verbs.tags(store)
+
+
+run_cases([
+    good_without_a_server, bad_without_a_server, tags_without_a_server,
+    good_with_a_server, bad_with_a_server, tags_with_a_server,
+])
