@@ -8,7 +8,8 @@
  *
  * One connection, and no other process: the store's lock sees to that. Each change is one
  * transaction with its row of history; when it returns 0 it is durable, when it fails nothing has
- * changed. After a sync that failed no change is taken any more until the catalog is opened again.
+ * changed. After an I/O error in a commit, or a failed sync, that is not known: no change is taken
+ * any more until the catalog is opened again (catalog_is_in_doubt).
  *
  * Rollback journal, not a write-ahead log: there are few changes, each small; between two of them
  * catalog.db alone is the whole truth and can be copied; and no SQLite release has lost data in
@@ -92,6 +93,10 @@ int catalog_volume_set_shared(struct catalog *catalog, const char *name, bool sh
 /* With its schedules; its snapshots stay. */
 int catalog_volume_delete(struct catalog *catalog, const char *name,
                           const struct catalog_change *change);
+
+/* The last change may be there or not when the catalog is opened again: what it names, or would no
+ * longer name, must be left for the next opening to judge. */
+bool catalog_is_in_doubt(struct catalog *catalog);
 
 /* *ret_named says whether any row, of whatever kind, names the image. */
 int catalog_image_is_named(struct catalog *catalog, uint64_t image, bool *ret_named);

@@ -88,10 +88,11 @@ int catalog_begin_locked(struct catalog *catalog)
     int code;
 
     if (catalog->failed)
-        return varve_fail(EIO,
-                          "catalog '%s' takes no changes, because a sync of it failed; look at the "
-                          "disk, then stop and start the server",
-                          catalog->path);
+        return varve_fail(
+            EIO,
+            "catalog '%s' takes no changes, because writing to it failed; look at the "
+            "disk, then stop and start the server",
+            catalog->path);
     code = sqlite3_exec(catalog->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "begin a change");
 }
@@ -105,12 +106,26 @@ int catalog_end_locked(struct catalog *catalog, int result)
         if (code == SQLITE_OK)
             return 0;
         result = catalog_fail(catalog, code, "commit a change");
+        /* What failed may have been the last write, which makes the change count. */
+        catalog->failed |= (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_FULL &&
+                           (code & 0xff) != SQLITE_CONSTRAINT;
     }
     /* SQLite has rolled back by itself after some errors. A rollback that fails leaves its journal
      * in place, which the next use of the file rolls back. */
-    if (!sqlite3_get_autocommit(catalog->db))
-        (void)sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+    if (!sqlite3_get_autocommit(catalog->db) &&
+        sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+        catalog->failed = true;
     return result;
+}
+
+bool catalog_is_in_doubt(struct catalog *catalog)
+{
+    bool failed;
+
+    catalog_lock(catalog);
+    failed = catalog->failed;
+    catalog_unlock(catalog);
+    return failed;
 }
 
 int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement)

@@ -135,9 +135,10 @@ static int create_locked(struct birth *birth)
     if (r == 0)
         r = name_it(birth);
     if (r != 0) {
-        /* Where this fails too, the next opening does it. The line says what came first. */
+        /* Where this fails too, or the row may be there all the same, the next opening does it. The
+         * line says what came first. */
         snprintf(line, sizeof line, "%s", varve_error());
-        if (row->image != 0)
+        if (row->image != 0 && !catalog_is_in_doubt(birth->varve->catalog))
             (void)store_image_delete(birth->varve->store, row->image);
         return varve_fail(-r, "%s", line);
     }

@@ -187,19 +187,27 @@ static int all_owned_alone(struct store *store, const struct store_image *image,
     return 1;
 }
 
+/* Map pages that a change of one leaf moves: the path to it, and the table's. */
+enum { PAGES_PER_LEAF = 8 };
+
 /* Is there room for the whole request? A large one is done leaf by leaf, and must not fail for want
  * of space half way. What others take meanwhile, it cannot know. Lets the lock go. */
 static int room_for_all(struct store *store, const struct store_image *image, struct lblock first,
                         uint64_t count)
 {
     const struct open_extent *open = store->extents.current[EXTENT_NORMAL];
+    uint64_t leaves = (first.n + count - 1) / REFS_PER_PAGE - first.n / REFS_PER_PAGE + (count > 0);
+    /* What the pages of the first piece take must not be missing for the second. */
+    uint64_t pages = count > 1 ? leaves * PAGES_PER_LEAF : 0;
 
+    /* A checkpoint between two pieces seals the open extent: its places count for one piece. */
     if (image_outstanding(&image->record) >= count ||
-        (open != NULL && open->count - open->taken >= count)) {
+        (count <= 1 && open != NULL && open->count - open->taken >= count)) {
         return 0;
     }
     for (unsigned tries = 0; tries < 4; tries++) {
-        if (space_totals(store->space).free >= blocks_to_keep(store, EXTENT_NORMAL) + count) {
+        if (space_totals(store->space).free >=
+            blocks_to_keep(store, EXTENT_NORMAL) + count + pages) {
             return 0;
         }
         if (!store_make_room_locked(store)) {

@@ -13,9 +13,10 @@ int images_name_locked(struct varve *varve, const struct born_image *images, siz
     if (r == 0)
         r = name(opaque);
     if (r != 0) {
-        /* Where this fails too, the next opening does it. The line says what came first. */
+        /* Where this fails too, or the names may be there all the same, the next opening does it.
+         * The line says what came first. */
         snprintf(line, sizeof line, "%s", varve_error());
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count && !catalog_is_in_doubt(varve->catalog); i++)
             (void)store_image_delete(varve->store, images[i].image);
         return varve_fail(-r, "%s", line);
     }

@@ -15,6 +15,7 @@ WANTED = {
     "mutated metadata bytes": 100_000,
     "model operations": 1_000_000,
     "full stores": 500,
+    "catalog and store cuts": 5_000,
 }
 
 

@@ -76,7 +76,8 @@ enum sim_kind {
     SIM_SYNC = 4,
     SIM_ALLOCATE = 8,
     SIM_DISCARD = 16,
-    SIM_STAGE = 32, /* stage_remove */
+    SIM_STAGE = 32,  /* stage_remove */
+    SIM_BESIDE = 64, /* sim_disk_event; in none of the sets below */
     SIM_CHANGES = SIM_WRITE | SIM_SYNC | SIM_ALLOCATE | SIM_DISCARD | SIM_STAGE,
     SIM_ANY = SIM_CHANGES | SIM_READ,
 };
@@ -91,6 +92,10 @@ struct sim_event {
 
 uint64_t
 sim_disk_events(const struct sim_disk *disk); /* the number of the last one, 0 before the first */
+
+/* An event of something that shares this disk's power, such as SQLite's files (sim_vfs.h). 0, or
+ * -EIO when the disk is dead, or dies now, or the -errno of a fault in SIM_BESIDE. */
+int sim_disk_event(struct sim_disk *disk);
 
 /* Called at each event, before its effect, without locks: the test may do I/O of its own, run other
  * steps of the store, copy the disk, cut it. NULL for none. */

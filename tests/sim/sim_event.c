@@ -53,6 +53,17 @@ int sim_event_locked(struct sim_disk *disk, struct sim_event *event)
     return disk->dead ? -EIO : strike_locked(disk, event);
 }
 
+int sim_disk_event(struct sim_disk *disk)
+{
+    struct sim_event event = {.kind = SIM_BESIDE};
+    int rc;
+
+    pthread_mutex_lock(&disk->mutex);
+    rc = sim_event_locked(disk, &event);
+    pthread_mutex_unlock(&disk->mutex);
+    return rc;
+}
+
 uint64_t sim_disk_events(const struct sim_disk *disk)
 {
     return disk->events;
