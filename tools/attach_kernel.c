@@ -93,7 +93,7 @@ static int connect_device(struct attachment *attachment, const char *socket, boo
                                      socket,
                                      attachment->device,
                                      "-N",
-                                     attachment->ref,
+                                     attachment->export,
                                      "-C",
                                      CONNECTIONS,
                                      "-b",

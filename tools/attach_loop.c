@@ -111,7 +111,7 @@ int attach_fuse(const struct attachment *attachment, const char *socket)
     fuse_folder(attachment, folder);
     attach_fuse_file(attachment, file);
     snprintf(log, sizeof log, "%s/log", attachment->folder);
-    make_uri(attachment->ref, socket, uri, sizeof uri);
+    make_uri(attachment->export, socket, uri, sizeof uri);
     if (attachment->read_only) {
         arguments[1] = "--readonly";
         arguments[2] = file;

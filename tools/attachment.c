@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,18 +57,27 @@ int attachment_begin(const char *store)
     return EXIT_DONE; /* the descriptor stays open, and the lock with it */
 }
 
-/* A ref may hold '/', ':', '@': all but letters, digits, '-', '_' and dots inside become %XX. */
+/* A ref may hold '/', ':', '@': all but letters, digits, '-', '_' and dots inside become %XX. One
+ * that is too long for a file's name then is cut, and has a hash of all of it behind the cut. */
 static void name_folder(const char *run, const char *ref, struct attachment *attachment)
 {
+    enum { ROOM = NAME_MAX - 40 };
     const size_t size = sizeof attachment->folder;
     char *folder = attachment->folder;
-    size_t used = (size_t)snprintf(folder, size, "%s/" FOLDER_PREFIX, run);
+    size_t used = (size_t)snprintf(folder, size, "%s/" FOLDER_PREFIX, run), start = used;
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
 
     for (const char *c = ref; *c; c++) {
         bool plain = isalnum((unsigned char)*c) || *c == '-' || *c == '_' || *c == '.';
 
-        used += (size_t)snprintf(folder + used, size - used, plain ? "%c" : "%%%02X",
-                                 plain ? *c : (unsigned char)*c);
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+        if (used - start <= ROOM) {
+            used += (size_t)snprintf(folder + used, size - used, plain ? "%c" : "%%%02X",
+                                     plain ? *c : (unsigned char)*c);
+        }
+    }
+    if (used - start > ROOM) {
+        snprintf(folder + start + ROOM, size - start - ROOM, "+%016" PRIx64, hash);
     }
 }
 
@@ -105,6 +115,7 @@ static void read_state(struct attachment *attachment)
     copy_text(state, "ref", ref, sizeof ref);
     if (state && strcmp(now, then) == 0) {
         memcpy(attachment->ref, ref, sizeof ref);
+        copy_text(state, "export", attachment->export, sizeof attachment->export);
         copy_text(state, "device", attachment->device, sizeof attachment->device);
         copy_text(state, "mountpoint", attachment->mountpoint, sizeof attachment->mountpoint);
         attachment->kernel_client =
@@ -131,7 +142,7 @@ int attachment_load(const char *store, const char *ref, struct attachment *ret_a
     if (code != EXIT_DONE) {
         return code;
     }
-    if (strlen(ref) >= ATTACHMENT_REF || 3 * strlen(ref) + sizeof FOLDER_PREFIX > NAME_MAX) {
+    if (strlen(ref) >= ATTACHMENT_REF) {
         return command_fail(EXIT_USAGE, "'%.40s...' is too long to attach", ref);
     }
     *ret_attachment = (struct attachment){0};
@@ -200,10 +211,11 @@ int attachment_save(const struct attachment *attachment)
                             strerror(errno));
     }
     boot_id(boot);
-    state = json_pack("{ss ss ss ss sI sb sb}", "boot", boot, "ref", attachment->ref, "device",
-                      attachment->device, "mountpoint", attachment->mountpoint, "kernel_client",
-                      (json_int_t)attachment->kernel_client, "read_only", attachment->read_only,
-                      "complete", attachment->complete);
+    state =
+        json_pack("{ss ss ss ss ss sI sb sb}", "boot", boot, "ref", attachment->ref, "export",
+                  attachment->export, "device", attachment->device, "mountpoint",
+                  attachment->mountpoint, "kernel_client", (json_int_t)attachment->kernel_client,
+                  "read_only", attachment->read_only, "complete", attachment->complete);
     snprintf(path, sizeof path, "%s/state", attachment->folder);
     snprintf(next, sizeof next, "%s/state.next", attachment->folder);
     written = state && json_dump_file(state, next, JSON_INDENT(2)) == 0 && rename(next, path) == 0;

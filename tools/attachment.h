@@ -21,14 +21,15 @@
 #include <sys/types.h>
 
 enum {
-    ATTACHMENT_REF = 256,
+    ATTACHMENT_REF = 260,
     ATTACHMENT_DEVICE = 64,
     ATTACHMENT_RUN = 1024, /* STORE/run */
     ATTACHMENT_FOLDER = ATTACHMENT_RUN + NAME_MAX + 2,
 };
 
 struct attachment {
-    char ref[ATTACHMENT_REF];
+    char ref[ATTACHMENT_REF];       /* as it was asked for */
+    char export[ATTACHMENT_REF];    /* what it named then, in full: a tag may move, this stays */
     char folder[ATTACHMENT_FOLDER]; /* STORE/run/attach-REF, with no symbolic link in it */
     char device[ATTACHMENT_DEVICE]; /* /dev/nbd0, /dev/loop0, or "" when there is none yet */
     char mountpoint[PATH_MAX];      /* or "" */

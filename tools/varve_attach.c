@@ -17,6 +17,7 @@
 #include "command.h"
 #include "data_door.h"
 #include "deadline.h"
+#include "field.h"
 #include "program.h"
 
 static int read_only_option, force_option;
@@ -42,6 +43,9 @@ struct plan {
     char mountpoint[PATH_MAX]; /* or "" */
     bool kernel;
     bool partitioned; /* the volume has partitions now */
+    bool frozen;
+    char export[ATTACHMENT_REF]; /* what the ref names now */
+    char type[32];               /* of the file system on it, or "" */
 };
 
 static int check_options(const struct invocation *invocation, struct plan *plan)
@@ -105,8 +109,18 @@ static int check_content(const char *store, struct plan *plan)
         return code;
     }
     blank = json_is_true(json_object_get(answer, "blank"));
+    plan->frozen = json_is_true(json_object_get(answer, "frozen"));
+    snprintf(plan->export, sizeof plan->export, "%s", field_text(answer, "export"));
+    snprintf(plan->type, sizeof plan->type, "%s",
+             field_text(json_object_get(answer, "content"), "type"));
     plan->partitioned = json_array_size(json_object_get(answer, "partitions")) > 0;
     json_decref(answer);
+    if (mkfs_option && plan->frozen) {
+        return command_fail(EXIT_NOT_PERMITTED,
+                            "'%s' is frozen and can only be read; --mkfs needs a volume, such as a "
+                            "clone of it (`varve volumes create NAME --from %s`)",
+                            plan->ref, plan->ref);
+    }
     if (mkfs_option && !blank && !force_option) {
         return command_fail(EXIT_EXISTS,
                             "'%s' is not blank (see `varve inspect %s`): --mkfs would destroy what "
@@ -122,14 +136,26 @@ static int check_content(const char *store, struct plan *plan)
     return EXIT_DONE;
 }
 
-static int mount_device(struct attachment *attachment)
+/* Nobody can replay the journal of what is frozen, so it is mounted without. */
+static const char *read_only_options(const struct plan *plan)
+{
+    if (plan->frozen && (strcmp(plan->type, "ext4") == 0 || strcmp(plan->type, "ext3") == 0)) {
+        return "ro,noload";
+    }
+    if (plan->frozen && strcmp(plan->type, "xfs") == 0) {
+        return "ro,norecovery,nouuid";
+    }
+    return "ro";
+}
+
+static int mount_device(struct attachment *attachment, const struct plan *plan)
 {
     const char *arguments[] = {"mount", attachment->device, attachment->mountpoint, NULL, NULL,
                                NULL};
 
     if (attachment->read_only) {
         arguments[3] = "-o";
-        arguments[4] = "ro";
+        arguments[4] = read_only_options(plan);
     }
     return program_run(arguments, NULL) ? command_fail(EXIT_FAILED, "%s", varve_error())
                                         : EXIT_DONE;
@@ -162,7 +188,7 @@ static int make_all(struct attachment *attachment, const struct plan *plan)
         attach_show_partitions(attachment->device);
     }
     if (code == EXIT_DONE && attachment->mountpoint[0]) {
-        code = mount_device(attachment);
+        code = mount_device(attachment, plan);
     }
     if (code == EXIT_DONE && interrupt_seen()) {
         return EXIT_FAILED;
@@ -221,7 +247,8 @@ static int run(const struct invocation *invocation)
     }
     (void)attachment_load(invocation->store, plan.ref, &attachment, &found);
     snprintf(attachment.mountpoint, sizeof attachment.mountpoint, "%s", plan.mountpoint);
-    attachment.read_only = read_only_option != 0;
+    snprintf(attachment.export, sizeof attachment.export, "%s", plan.export);
+    attachment.read_only = read_only_option != 0 || plan.frozen;
     code = make_all(&attachment, &plan);
     if (code == EXIT_DONE) {
         show(invocation, &attachment);
@@ -243,7 +270,8 @@ const struct command command_attach = {
     .details = "With MOUNTPOINT, what is on the device is mounted there. `varve detach` undoes it "
                "all.\nNeeds root, and a server that runs on this machine.",
     .example = "varve attach demo\n"
-               "varve attach demo --mkfs ext4 /mnt",
+               "varve attach demo --mkfs ext4 /mnt\n"
+               "varve attach demo@before-upgrade /mnt",
     .flags = COMMAND_STORE | COMMAND_JSON,
     .arguments_min = 1,
     .arguments_max = 2,

@@ -48,6 +48,9 @@ struct varve_partition {
 };
 
 struct varve_inspection {
+    char ref[260];       /* what was inspected, in full and for good: VOLUME, VOLUME@SNAPSHOT,
+                            TEAM/DATASET:VERSION */
+    bool frozen;         /* a snapshot or a committed version */
     uint64_t size;       /* bytes of the volume */
     bool blank;          /* no block of it was ever written, or all were trimmed: reads as zeroes */
     char table_type[16]; /* "gpt", "dos", ..., or "" without a partition table */

@@ -48,7 +48,8 @@ static int inspect_run(const struct call *call, json_t **ret_answer)
     for (size_t i = 0; i < inspection->partition_count; i++)
         json_array_append_new(partitions, partition_object(&inspection->partitions[i]));
     if (json_array_size(partitions) == inspection->partition_count)
-        *ret_answer = json_pack("{so sI sb so so so}", "ref", answer_text(ref), "size",
+        *ret_answer = json_pack("{so so sb sI sb so so so}", "ref", answer_text(ref), "export",
+                                answer_text(inspection->ref), "frozen", inspection->frozen, "size",
                                 (json_int_t)inspection->size, "blank", inspection->blank,
                                 "partition_table", table_object(inspection), "content",
                                 content_object(&inspection->content), "partitions", partitions);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <varve/error.h>
 
 #include "volume/export_seat.h"
@@ -45,6 +46,7 @@ static int open_image(struct varve *varve, const char *ref, const char *client,
     if (r != 0)
         return r;
     export->size = store_image_size(varve->store, export->seat.image);
+    memcpy(export->ref, resolved.ref, sizeof export->ref);
     export->frozen = resolved.frozen;
     export->read_only = export->read_only || resolved.frozen;
     export_describe(&resolved, export->size, export->description);

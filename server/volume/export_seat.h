@@ -16,8 +16,9 @@ struct varve_export {
     struct seat from; /* of a difference: at the first one */
     bool is_difference;
     bool read_only;
-    bool frozen;   /* when it was opened: nobody can write it */
-    uint64_t size; /* when it was opened: what this connection's client was told */
+    bool frozen;                /* when it was opened: nobody can write it */
+    uint64_t size;              /* when it was opened: what this connection's client was told */
+    char ref[REF_TEXT_MAX + 1]; /* in full and for good; "" of a difference */
     char description[DESCRIPTION_MAX];
 };
 

@@ -1,10 +1,11 @@
 #include <errno.h>
+#include <stdio.h>
 #include <varve/error.h>
 #include <varve/export.h>
 #include <varve/inspect.h>
 
 #include "inspect/inspect.h"
-#include "volume/served_store.h"
+#include "volume/export_seat.h"
 #include "volume/volume_name.h"
 #include "volume/volume_ref.h"
 
@@ -42,8 +43,11 @@ static int inspect_export(struct varve_export *export, struct varve_inspection *
 
     if (r == 0)
         r = inspect_source(&source, ret_inspection);
-    if (r == 0)
+    if (r == 0) {
         (*ret_inspection)->blank = blank;
+        (*ret_inspection)->frozen = export->frozen;
+        snprintf((*ret_inspection)->ref, sizeof(*ret_inspection)->ref, "%s", export->ref);
+    }
     return r;
 }
 
