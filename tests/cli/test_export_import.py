@@ -257,6 +257,25 @@ def cancelled():
     store.done("volumes", "delete", "huge", "--yes")
 
 
+def killed():
+    """kill -9 leaves a volume that is not mistaken for the whole, and nothing that runs."""
+    big = folder / "big.raw"
+    with open(big, "wb") as file:
+        for _ in range(15):
+            file.write(os.urandom(16 * MIB))
+    process = subprocess.Popen([VARVE, "import", str(big), "big"], env=store.environment, stderr=subprocess.DEVNULL)
+    wait_for(lambda: copier_of(process.pid))
+    copier = copier_of(process.pid)[0]
+    process.kill()
+    process.wait()
+    wait_for(lambda: not pathlib.Path(f"/proc/{copier}").exists())
+    left = volumes()
+    assert len(left) == 1 and left[0].startswith("big.import-"), left
+    wait_for(lambda: store.run("volumes", "delete", left[0], "--yes").returncode == 0)
+    big.unlink()
+    nothing_is_left()
+
+
 def copier_of(pid):
     """The nbdcopy that this process runs."""
     return subprocess.run(["pgrep", "-P", str(pid), "nbdcopy"], capture_output=True, text=True, check=False).stdout.split()
@@ -300,5 +319,5 @@ def when_the_server_has_gone():
     assert store.json("check")["problems"] == 0
 
 
-story = [round_trip, into_a_dataset, what_is_frozen, replacing, bad_input, no_room, cancelled, progress]
+story = [round_trip, into_a_dataset, what_is_frozen, replacing, bad_input, no_room, cancelled, killed, progress]
 run_cases([*story, with_a_server, *story, when_the_server_has_gone])
