@@ -56,6 +56,11 @@ void space_set_summary(struct space *space, const struct summary_page *page, uns
  * changed. */
 void space_rewrite_summary(struct space *space, uint64_t supergroup);
 
+/* The slot that holds, and the checksum of its page, as the last checkpoint or the running one
+ * wrote it. */
+void space_summary_on_disk(const struct space *space, uint64_t supergroup, unsigned *ret_slot,
+                           uint32_t *ret_crc);
+
 /* --- groups in memory ---- */
 
 /* The slot, checksum and state of a group as the disk has it. */

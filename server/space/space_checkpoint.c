@@ -92,6 +92,13 @@ void space_summary_encoded(struct space *space, uint64_t supergroup, uint32_t cr
     state->dirty = false;
 }
 
+void space_summary_on_disk(const struct space *space, uint64_t supergroup, unsigned *ret_slot,
+                           uint32_t *ret_crc)
+{
+    *ret_slot = space->supers[supergroup].slot;
+    *ret_crc = space->supers[supergroup].crc;
+}
+
 uint32_t space_summary_crc(const struct space *space)
 {
     uint32_t crc = 0;

@@ -26,6 +26,10 @@ struct check {
 /* Counts a problem and reports its line. */
 void check_problem(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Do the four copies, of which `refusal` says what is wrong with each, look as when the power was
+ * cut while they were written? */
+bool check_superblocks_interrupted(const struct superblock *super, const char *const *refusal);
+
 /* Reads and decodes all copies of the superblock. Uses c->data. */
 void check_superblocks(struct check *c);
 

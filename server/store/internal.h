@@ -70,6 +70,8 @@ struct checkpoint {
     struct superblock super;
 };
 
+struct store_scrub; /* store_scrub.h */
+
 struct store {
     struct io *io;
     struct memory memory;
@@ -120,8 +122,9 @@ struct store {
 
     struct store_image *images[IMAGE_BUCKETS];
     bool replaying, failed, stopping;
-    unsigned checking;        /* checks that walk a checkpoint: freed blocks stay held */
-    uint64_t reserved_blocks; /* set aside for reserved images and not mapped yet */
+    unsigned checking;          /* checks that walk a checkpoint: freed blocks stay held */
+    struct store_scrub *scrubs; /* all that are open */
+    uint64_t reserved_blocks;   /* set aside for reserved images and not mapped yet */
     struct store_stats counters;
     uint64_t mapped_blocks, logical_bytes; /* sums over all images */
 };

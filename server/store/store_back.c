@@ -9,6 +9,7 @@
 #include <varve/error.h>
 
 #include "store/internal.h"
+#include "store/scrub.h"
 
 /* How long it is taken for granted that the file system below is still full. */
 #define NO_SPACE_AGAIN UINT64_C(1000000000)
@@ -111,6 +112,7 @@ static int take_anywhere(struct store *store, uint64_t want, uint64_t keep,
             } else if (r == 0) {
                 r = back_places(store, *ret_first, *ret_count);
                 if (r == 0) {
+                    scrub_forget_locked(store, *ret_first, *ret_count);
                     return 0;
                 }
                 space_untake(store->space, *ret_first, *ret_count);

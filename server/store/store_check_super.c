@@ -6,7 +6,7 @@
 
 /* A power cut while the copies are written, one after another, can tear one: those before it are of
  * the new checkpoint, those after it of the old. */
-static bool is_interrupted(const struct superblock *super, const char *const *refusal)
+bool check_superblocks_interrupted(const struct superblock *super, const char *const *refusal)
 {
     unsigned torn = 0;
     uint64_t step;
@@ -47,7 +47,8 @@ void check_superblocks(struct check *c)
         }
         sound = sound && refusal[copy] == NULL;
     }
-    if (sound || (readable && c->store->options.read_only && is_interrupted(super, refusal))) {
+    if (sound || (readable && c->store->options.read_only &&
+                  check_superblocks_interrupted(super, refusal))) {
         return;
     }
     for (unsigned copy = 0; copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {

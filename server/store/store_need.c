@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "format/count_page.h"
 #include "store/internal.h"
+#include "store/scrub.h"
 
 /* Places for new pages are taken in runs, so that a checkpoint writes them in long pieces. */
 enum { PLACES_AT_ONCE = 128, READ_TRIES = 3 };
@@ -115,6 +116,9 @@ int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct 
         uint64_t group;
         int r = space_take(store->space, want, keep, ret_first, ret_count, &group);
 
+        if (r == 0) {
+            scrub_forget_locked(store, *ret_first, *ret_count);
+        }
         if (r != SPACE_NEED) {
             return r;
         }
