@@ -106,10 +106,11 @@ static int walk_content(struct walk *walk, ext2_ino_t number, struct ext2_inode_
             return varve_no_memory("the content of a file");
         r = ext4_result(walk->fs, ext2fs_inline_data_get(walk->fs, number, inode, bytes, &size),
                         "read '%s'", walk->path);
-        if (r == 0 && (size > EXT4_INODE_SIZE || size != EXT2_I_SIZE(inode)))
+        /* there is room for more than the file's bytes */
+        if (r == 0 && (size > EXT4_INODE_SIZE || size < EXT2_I_SIZE(inode)))
             r = ext4_damaged(walk->fs, "'%.200s' has another size inside its inode", walk->path);
         if (r == 0)
-            r = walk->visitor->bytes(walk->visitor->opaque, bytes, size);
+            r = walk->visitor->bytes(walk->visitor->opaque, bytes, EXT2_I_SIZE(inode));
         free(bytes);
         return r;
     }
