@@ -113,6 +113,18 @@ static void offer_versions(const char *store, const char *word)
     free(dataset);
 }
 
+/* Once the volume stands there: its snapshots. */
+static void offer_snapshots(const char *store, const char *word)
+{
+    char *volume = strndup(word, strcspn(word, "@"));
+    if (volume == NULL)
+        return;
+    char *target = client_target("/v1/snapshots?volume=", volume, "");
+    offer_answers(store, target, "snapshots", "ref", word);
+    free(target);
+    free(volume);
+}
+
 static void offer_things(const struct position *at, const char *word)
 {
     const char *store = at->store != NULL ? at->store : getenv("VARVE_STORE");
@@ -123,6 +135,8 @@ static void offer_things(const struct position *at, const char *word)
         offer_answers(store, "/v1/volumes", "volumes", "name", word);
         if (strchr(word, ':') != NULL)
             offer_versions(store, word);
+        else if (strchr(word, '@') != NULL)
+            offer_snapshots(store, word);
         break;
     case COMMAND_ARGUMENT_DATASET:
         offer_answers(store, "/v1/datasets", "datasets", "full_name", word);

@@ -211,6 +211,24 @@ static void clones(void)
     close_checked(varve);
 }
 
+/* A reserved clone sets its whole size aside, since each of its blocks may be written. */
+static void reserved_clone(void)
+{
+    struct varve *varve = trial_open(trial_make("reserved"), 0);
+    struct varve_volume_options options = {.from = "a", .reserved = true};
+    struct varve_volume volume;
+
+    CHECK_EQ(trial_create(varve, "a", 80 * MIB), 0);
+    put(varve, "a", 1, 0);
+    CHECK_EQ(varve_volume_create(varve, "b", &options), 0);
+    CHECK_EQ(varve_volume_show(varve, "b", &volume), 0);
+    CHECK(volume.reserved);
+    CHECK_EQ(varve_volume_create(varve, "c", &options), -ENOSPC);
+    CHECK_EQ(varve_volume_delete(varve, "b"), 0);
+    CHECK_EQ(varve_volume_create(varve, "c", &options), 0);
+    close_checked(varve);
+}
+
 static void rollback(void)
 {
     struct varve *varve = trial_open(trial_make("rollback"), 0);
@@ -436,6 +454,7 @@ int main(int argc, char **argv)
         {"largest group", largest_group},
         {"frozen is only read", frozen_is_only_read},
         {"clones", clones},
+        {"reserved clone", reserved_clone},
         {"rollback", rollback},
         {"space comes back", space_comes_back},
         {"outlive their volume", outlive_their_volume},
