@@ -53,7 +53,33 @@ static int check_create(void)
     return EXIT_DONE;
 }
 
-/* What came from files is whole, and so it is committed. The version stays when that fails. */
+static int get_version(const struct invocation *invocation, const char *ref, json_t **ret_version)
+{
+    return dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""), NULL,
+                                ret_version);
+}
+
+/* The commit failed, or its answer was lost: what is committed after all stays. Where this fails
+ * too, a line of its own says why the version is still there. */
+static void take_back(const struct invocation *invocation, const char *ref)
+{
+    json_t *now = NULL, *answer = NULL;
+    if (get_version(invocation, ref, &now) != EXIT_DONE)
+        return;
+    const bool stays = field_flag(now, "committed");
+    json_decref(now);
+    if (stays)
+        return;
+    if (hold != NULL &&
+        dataset_verb_request(invocation, "DELETE", client_target("/v1/holds/", ref, ""), NULL,
+                             &answer) == EXIT_DONE)
+        json_decref(answer);
+    if (dataset_verb_request(invocation, "DELETE", client_target("/v1/versions/", ref, ""), NULL,
+                             &answer) == EXIT_DONE)
+        json_decref(answer);
+}
+
+/* What came from files is whole, and so it is committed. When that fails it goes. */
 static int commit_made(const struct invocation *invocation, json_t **version)
 {
     char *ref = strdup(field_text(*version, "ref"));
@@ -62,11 +88,10 @@ static int commit_made(const struct invocation *invocation, json_t **version)
     int code = client_request_long(invocation, "POST", target, NULL, &answer);
     free(target);
     json_decref(answer);
-    if (code == EXIT_DONE && !invocation->json)
-        printf("Committed dataset version: %s\n", ref);
-    if (code == EXIT_DONE && invocation->json)
-        code = dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""),
-                                    NULL, &now);
+    if (code != EXIT_DONE)
+        take_back(invocation, ref);
+    else if (invocation->json)
+        code = get_version(invocation, ref, &now);
     if (now != NULL) {
         json_decref(*version);
         *version = now;
@@ -83,14 +108,15 @@ static int create(const struct invocation *invocation, const char *dataset, json
     free(target);
     if (code != EXIT_DONE)
         return code;
-    if (!invocation->json) {
-        printf("Created dataset version: %s\n", field_text(version, "ref"));
-        (void)fflush(stdout);
-    }
-    if (sources != NULL && !no_commit)
+    const bool commit = sources != NULL && !no_commit;
+    if (commit)
         code = commit_made(invocation, &version);
     if (code == EXIT_DONE && invocation->json)
         client_print_json(version);
+    else if (code == EXIT_DONE)
+        printf("Created dataset version: %s\n", field_text(version, "ref"));
+    if (code == EXIT_DONE && commit && !invocation->json)
+        printf("Committed dataset version: %s\n", field_text(version, "ref"));
     json_decref(version);
     return code;
 }

@@ -28,7 +28,9 @@ static int check_expect(const char *expect)
 {
     if (expect == NULL || expect[0] == '\0' || catalog_is_version_id(expect))
         return 0;
-    return varve_fail(EINVAL, "'%s' is not a version's id, which is what a tag is expected at",
+    return varve_fail(EINVAL,
+                      "'%s' is not a version's id, like 4k2m9x1: say at which version the tag is "
+                      "expected to point",
                       show_text(expect).text);
 }
 

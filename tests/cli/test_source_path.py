@@ -244,12 +244,40 @@ def cancelled(name):
         assert store.done("datasets", "versions", "list", name, "--all", "--refs") == before
 
 
+def commit_fails(name):
+    """Cancelled when all files are in: no version is left, also none that is held."""
+    many = store.folder / "many-bytes"
+    many.mkdir()
+    with open(many / "large", "wb") as file:
+        for _ in range(300):
+            file.write(os.urandom(1 << 20))
+    before = store.done("datasets", "versions", "list", name, "--all", "--refs")
+    words = ["datasets", "versions", "create", name, "--source-path", f"{many}/", "--hold", "dear", "--progress"]
+    with subprocess.Popen([VARVE, *words], env=store.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as work:
+        told = b""
+        while b"digest" not in told:
+            piece = os.read(work.stderr.fileno(), 65536)
+            assert piece, told
+            told += piece
+        work.send_signal(signal.SIGINT)
+        said, _ = work.communicate(timeout=60)
+    shutil.rmtree(many)
+    assert work.returncode in (CANCELLED, DONE), work.returncode
+    if work.returncode == CANCELLED:
+        assert said == b"", said
+        assert store.done("datasets", "versions", "list", name, "--all", "--refs") == before
+        assert store.json("holds", "list") == {"holds": []}
+    else:
+        print("the commit was faster than its end")
+
+
 def offline():
     all_of_it("alone")
     lists_of_files("alone")
     sources("alone")
     refused("alone")
     cancelled("alone")
+    commit_fails("alone")
 
 
 def served():
@@ -259,6 +287,7 @@ def served():
     sources("served-by-a-long-name")
     refused("served-by-a-long-name")
     cancelled("served-by-a-long-name")
+    commit_fails("served-by-a-long-name")
     store.stop()
     store.done("check")
 
