@@ -31,12 +31,8 @@ static enum exit_code exit_code_of_name(const char *name)
     return EXIT_FAILED;
 }
 
-static int unpack(struct client_answer *answer, json_t **ret_answer)
+int client_refused(struct client_answer *answer)
 {
-    if (answer->status < 400) {
-        *ret_answer = answer->json;
-        return EXIT_DONE;
-    }
     const char *name = NULL, *message = NULL;
     int code;
     if (json_unpack(answer->json, "{s{ss ss}}", "error", "code", &name, "message", &message) == 0)
@@ -46,6 +42,14 @@ static int unpack(struct client_answer *answer, json_t **ret_answer)
                             answer->status);
     json_decref(answer->json);
     return code;
+}
+
+static int unpack(struct client_answer *answer, json_t **ret_answer)
+{
+    if (answer->status >= 400)
+        return client_refused(answer);
+    *ret_answer = answer->json;
+    return EXIT_DONE;
 }
 
 static int body_text(const json_t *parameters, char **ret_text)
@@ -65,7 +69,7 @@ static void pause_briefly(void)
 
 /* The door first; then the store itself. A store that is held while no door answers belongs to a
  * server that is starting or stopping, or to another command, so it is worth a little patience. */
-static int either_way(const struct client_call *call, struct client_answer *ret_answer)
+int client_perform(const struct client_call *call, struct client_answer *ret_answer)
 {
     for (int i = 0; i < PATIENCE; i++) {
         int code = client_door(call, ret_answer);
@@ -89,7 +93,7 @@ static int perform(struct client_call *call, const json_t *parameters,
     int code = body_text(parameters, &body);
     call->body = body;
     if (code == EXIT_DONE)
-        code = either_way(call, ret_answer);
+        code = client_perform(call, ret_answer);
     free(body);
     return code;
 }

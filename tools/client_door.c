@@ -13,6 +13,7 @@
 
 #include <varve/control.h>
 
+#include "client_watch.h"
 #include "command.h"
 #include "progress_line.h"
 
@@ -25,12 +26,23 @@ enum {
 struct text {
     char *bytes;
     size_t length;
+    const struct client_call *call;
+    CURL *curl;
+    bool streamed; /* at least a piece went to the caller's sink */
+    bool left;     /* which wants no more */
 };
 
 static size_t keep(char *bytes, size_t size, size_t count, void *opaque)
 {
     struct text *text = opaque;
     size_t length = size * count;
+    long status = 0;
+    curl_easy_getinfo(text->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (text->call->sink != NULL && status == 200) {
+        text->streamed = true;
+        text->left = text->call->sink(text->call->sink_opaque, bytes, length) < 0;
+        return text->left ? 0 : length;
+    }
     if (text->length + length > ANSWER_BYTES_MAX)
         return 0;
     char *more = realloc(text->bytes, text->length + length + 1);
@@ -103,18 +115,35 @@ static int transfer_failed(CURL *curl, CURLcode code, const struct client_call *
                 store, curl_easy_strerror(code));
 }
 
+/* A stream that ended before its end. */
+static int broken_off(const struct client_call *call)
+{
+    if (client_watch_was_told())
+        return fail(call, EXIT_CANCELLED, "cancelled before all was there");
+    return fail(call, EXIT_NO_ANSWER,
+                "the server of %s broke off before all was there; its log says why", call->store);
+}
+
 static int transfer(CURL *curl, const struct client_call *call, const char *url, const char *socket,
                     struct client_answer *ret_answer)
 {
-    struct text text = {NULL, 0};
+    struct text text = {.call = call, .curl = curl};
     set_up(curl, call, url, socket, &text);
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK) {
         free(text.bytes);
+        if (text.left)
+            return EXIT_FAILED;
+        if (text.streamed)
+            return broken_off(call);
         return transfer_failed(curl, code, call);
     }
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    if (text.streamed) {
+        *ret_answer = (struct client_answer){.status = (unsigned)status};
+        return EXIT_DONE;
+    }
     json_t *json = json_loadb(text.bytes != NULL ? text.bytes : "", text.length, 0, NULL);
     free(text.bytes);
     if (!json_is_object(json)) {

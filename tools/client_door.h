@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* A request on its way. */
 struct client_call {
@@ -11,6 +12,10 @@ struct client_call {
     const char *body; /* JSON text, or NULL */
     bool endless;     /* it may take any time: the door is asked something short before */
     bool quiet;       /* print nothing on failure */
+    /* NULL, or takes the pieces of an answer that is bytes and no object; such an answer has no
+     * json. A negative return ends the request, silently. */
+    int (*sink)(void *opaque, const void *bytes, size_t length);
+    void *sink_opaque;
 };
 
 struct client_answer {
@@ -22,6 +27,12 @@ struct client_answer {
  * there. */
 enum { EXIT_NO_DOOR = 256 };
 int client_door(const struct client_call *call, struct client_answer *ret_answer);
+
+/* One way or the other. */
+int client_perform(const struct client_call *call, struct client_answer *ret_answer);
+/* Prints why an answer with a status of 400 or more refuses, and returns the code. Takes the json.
+ */
+int client_refused(struct client_answer *answer);
 
 /* In this process. Returns an exit code; EXIT_HELD, silently, when another process holds the store;
  * varve_error() names it. */

@@ -40,12 +40,16 @@ int client_local(const struct client_call *call, struct client_answer *ret_answe
         return command_fail_error(r);
     varve_notes(varve, print_note, NULL);
     struct varve_control_answer answer;
-    varve_control_request(varve, user_name(), call->method, call->target, call->body,
-                          call->body != NULL ? strlen(call->body) : 0, &answer);
+    if (call->sink != NULL)
+        varve_control_stream(varve, user_name(), call->method, call->target, call->sink,
+                             call->sink_opaque, &answer);
+    else
+        varve_control_request(varve, user_name(), call->method, call->target, call->body,
+                              call->body != NULL ? strlen(call->body) : 0, &answer);
     r = varve_close(varve);
     json_t *json = answer.text != NULL ? json_loadb(answer.text, answer.length, 0, NULL) : NULL;
     free(answer.text);
-    if (json == NULL)
+    if (json == NULL && (call->sink == NULL || answer.status >= 400))
         return command_fail(EXIT_FAILED, "no memory for the answer");
     if (r < 0 && changes && answer.status < 400) {
         json_decref(json);

@@ -45,6 +45,11 @@ static void note_end(int number)
     sem_post(&wake);
 }
 
+bool client_watch_was_told(void)
+{
+    return told_to_end != 0;
+}
+
 /* Through the door, in silence: it may be gone already, or it was never there. */
 static bool ask_door(const struct client_watch *watch, const char *method, json_t **ret_answer)
 {

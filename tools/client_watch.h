@@ -16,6 +16,9 @@
 
 struct client_watch;
 
+/* True once a signal told the process to stop. */
+bool client_watch_was_told(void);
+
 /* `always`: shows lines also where there is no terminal. The strings outlive the watch. NULL when
  * there is no thread or memory for it: then the request runs unwatched. */
 struct client_watch *client_watch_begin(const char *store, const char *token, bool always);

@@ -18,6 +18,7 @@
 #define VARVE_FILE_TREE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct varve;
@@ -39,6 +40,16 @@ struct varve_file {
 typedef int (*varve_file_visit)(void *opaque, const struct varve_file *file);
 int varve_file_list(struct varve *varve, const char *ref, const char *path, bool recursive,
                     varve_file_visit visit, void *opaque);
+
+/* Gives the file, or the folder with all that is in it, to `sink` as a tar archive (pax) piece by
+ * piece: owners, permissions, times, links, devices, extended attributes and ACLs, and holes stay.
+ * Names are bytes. An entry's path begins with the last name of `path`; of the root, or with a
+ * slash at the end of `path`, what is in the folder is given, and the folder itself as ".". A
+ * symbolic link is followed only on the way, or with a slash at the end. Left out are sockets, and
+ * the root's lost+found while it is empty. A negative return of `sink` stops and is returned. */
+typedef int (*varve_file_sink)(void *opaque, const void *bytes, size_t length);
+int varve_file_get(struct varve *varve, const char *ref, const char *path, varve_file_sink sink,
+                   void *opaque);
 
 /* Deletes the file, or the folder with all that is in it, in a version that is not committed and
  * that nobody has attached (-EPERM, -EBUSY). All of it or nothing. *ret_count gets how many names

@@ -66,22 +66,25 @@ static int begin_operation(const struct call *call, const char *method, const ch
 }
 
 static int run_row(const struct request_row *row, const struct call *call, const char *path,
-                   json_t **ret_answer)
+                   const struct stream_sink *sink, json_t **ret_answer)
 {
+    const struct stream_row *stream = sink != NULL ? request_stream(row) : NULL;
+    if (sink != NULL && stream == NULL)
+        return varve_fail(EINVAL, "%.64s answers with an object: it is no stream", path);
     int r = begin_operation(call, row->method, path);
     if (r < 0)
         return r;
     varve_error_clear();
-    r = row->run(call, ret_answer);
+    r = stream != NULL ? stream->send(call, sink) : row->run(call, ret_answer);
     varve_operation_end();
-    if (r == 0 && *ret_answer == NULL)
+    if (r == 0 && stream == NULL && *ret_answer == NULL)
         r = varve_fail(ENOMEM, "no memory for the answer");
     return r;
 }
 
 /* The request's way: target, row, arguments, answer. */
 static int answer(struct varve *varve, const char *method, const char *target, const char *text,
-                  size_t length, json_t **ret_answer)
+                  size_t length, const struct stream_sink *sink, json_t **ret_answer)
 {
     struct request_target parsed = {NULL, NULL};
     const struct request_row *row = NULL;
@@ -96,13 +99,23 @@ static int answer(struct varve *varve, const char *method, const char *target, c
         r = request_arguments(row, parsed.query, body, &arguments);
     if (r == 0) {
         struct call call = {varve, name, arguments};
-        r = run_row(row, &call, parsed.path, ret_answer);
+        r = run_row(row, &call, parsed.path, sink, ret_answer);
     }
     free(name);
     json_decref(arguments);
     json_decref(body);
     request_target_release(&parsed);
     return r;
+}
+
+/* The text of an object, which it takes. */
+static void give_text(json_t *object, struct varve_control_answer *ret_answer)
+{
+    ret_answer->text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (ret_answer->text == NULL)
+        ret_answer->status = 503;
+    ret_answer->length = ret_answer->text != NULL ? strlen(ret_answer->text) : 0;
 }
 
 void varve_control_request(struct varve *varve, const char *who, const char *method,
@@ -112,13 +125,38 @@ void varve_control_request(struct varve *varve, const char *who, const char *met
     varve_error_clear();
     varve_set_actor(who);
     json_t *object = NULL;
-    int r = answer(varve, method, target, body, length, &object);
+    int r = answer(varve, method, target, body, length, NULL, &object);
     ret_answer->status = r == 0 ? 200 : status_of(-r);
     if (r < 0)
         object = refusal(-r);
-    ret_answer->text = json_dumps(object, JSON_COMPACT);
-    json_decref(object);
-    if (ret_answer->text == NULL)
-        ret_answer->status = 503;
-    ret_answer->length = ret_answer->text != NULL ? strlen(ret_answer->text) : 0;
+    give_text(object, ret_answer);
+}
+
+void varve_control_stream(struct varve *varve, const char *who, const char *method,
+                          const char *target, varve_control_sink sink, void *opaque,
+                          struct varve_control_answer *ret_answer)
+{
+    const struct stream_sink taker = {.take = sink, .opaque = opaque};
+    varve_error_clear();
+    varve_set_actor(who);
+    json_t *object = NULL;
+    int r = answer(varve, method, target, NULL, 0, &taker, &object);
+    *ret_answer = (struct varve_control_answer){.status = 200};
+    if (r == 0)
+        return;
+    ret_answer->status = status_of(-r);
+    give_text(refusal(-r), ret_answer);
+}
+
+bool varve_control_is_stream(const char *method, const char *target)
+{
+    struct request_target parsed = {NULL, NULL};
+    const struct request_row *row = NULL;
+    char *name = NULL;
+    bool streams = request_target_parse(target, &parsed) == 0 &&
+                   request_find(method, parsed.path, &row, &name) == 0 &&
+                   request_stream(row) != NULL;
+    free(name);
+    request_target_release(&parsed);
+    return streams;
 }

@@ -20,6 +20,7 @@
 
 #include "control/door_deadline.h"
 #include "control/door_socket.h"
+#include "control/door_stream.h"
 
 enum {
     CONNECTIONS_MAX = 256,
@@ -136,6 +137,25 @@ static struct door_deadline *deadline_of(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+/* The response of a request that gives bytes, or NULL with its refusal. */
+static struct MHD_Response *answer_stream(struct varve_control *control,
+                                          struct MHD_Connection *connection, const char *who,
+                                          const char *method, const struct visit *visit,
+                                          struct varve_control_answer *ret_given)
+{
+    const struct door_stream_request request = {.varve = control->varve,
+                                                .who = who,
+                                                .method = method,
+                                                .target = visit->target,
+                                                .deadlines = control->deadlines,
+                                                .deadline = deadline_of(connection)};
+    struct MHD_Response *response = door_stream_begin(&request, ret_given);
+    const unsigned silence = 0; /* any: the deadline of each piece is the limit */
+    if (response != NULL)
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, silence);
+    return response;
+}
+
 static enum MHD_Result answer(struct varve_control *control, struct MHD_Connection *connection,
                               const char *method, const struct visit *visit)
 {
@@ -144,8 +164,18 @@ static enum MHD_Result answer(struct varve_control *control, struct MHD_Connecti
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, who,
         sizeof who);
     struct varve_control_answer given;
-    varve_control_request(control->varve, who, method, visit->target, visit->body, visit->length,
-                          &given);
+    if (visit->length == 0 && varve_control_is_stream(method, visit->target)) {
+        struct MHD_Response *response =
+            answer_stream(control, connection, who, method, visit, &given);
+        if (response != NULL) {
+            enum MHD_Result r = MHD_queue_response(connection, MHD_HTTP_OK, response);
+            MHD_destroy_response(response);
+            return r;
+        }
+    } else {
+        varve_control_request(control->varve, who, method, visit->target, visit->body,
+                              visit->length, &given);
+    }
     log_request(who, method, visit->target, given.status);
     return given.text != NULL ? send_text(connection, given.status, given.text, given.length)
                               : MHD_NO;

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct varve;
@@ -50,6 +51,22 @@ struct request_row {
     int (*run)(const struct call *call, json_t **ret_answer);
 };
 
+/* A request whose answer is bytes and no object: its row's `run` is request_refuse_stream, and its
+ * function is in the table of control_content.c. It gives pieces to `sink`, and stops with what
+ * that returns when it is negative. */
+struct stream_sink {
+    int (*take)(void *opaque, const void *bytes, size_t length);
+    void *opaque;
+};
+struct stream_row {
+    const struct request_row *row;
+    int (*send)(const struct call *call, const struct stream_sink *sink);
+};
+int request_refuse_stream(const struct call *call, json_t **ret_answer);
+/* NULL for a row that answers with an object. */
+const struct stream_row *request_stream(const struct request_row *row);
+
+extern const struct request_row control_content[];
 extern const struct request_row control_volumes[];
 extern const struct request_row control_datasets[];
 extern const struct request_row control_versions[];

@@ -32,8 +32,9 @@ static void set_time(struct varve_file *entry, const struct ext2_inode_large *in
     entry->mtime_nanoseconds = inode->i_mtime_extra >> 2;
 }
 
-static int show(struct listing *listing, const char *path, ext2_ino_t number,
-                struct ext2_inode_large *inode)
+int ext4_file_describe(ext2_filsys fs, const char *path, ext2_ino_t number,
+                       struct ext2_inode_large *inode, struct varve_file *ret_file,
+                       char **ret_target)
 {
     char *target = NULL;
     struct varve_file entry = {
@@ -45,15 +46,28 @@ static int show(struct listing *listing, const char *path, ext2_ino_t number,
         .links = inode->i_links_count,
         .size = EXT2_I_SIZE(inode),
     };
+    int r = S_ISLNK(inode->i_mode) ? ext4_link_read(fs, number, inode, &target) : 0;
+
+    if (r < 0)
+        return r;
+    set_time(&entry, inode);
+    entry.target = target;
+    *ret_file = entry;
+    *ret_target = target;
+    return 0;
+}
+
+static int show(struct listing *listing, const char *path, ext2_ino_t number,
+                struct ext2_inode_large *inode)
+{
+    struct varve_file file = {.path = NULL};
+    char *target = NULL;
     int r = varve_progress("list", "files", listing->done++, 0);
 
-    if (r == 0 && S_ISLNK(inode->i_mode))
-        r = ext4_link_read(listing->fs, number, inode, &target);
-    if (r == 0) {
-        set_time(&entry, inode);
-        entry.target = target;
-        r = listing->visit(listing->opaque, &entry);
-    }
+    if (r == 0)
+        r = ext4_file_describe(listing->fs, path, number, inode, &file, &target);
+    if (r == 0)
+        r = listing->visit(listing->opaque, &file);
     free(target);
     return r;
 }

@@ -16,4 +16,10 @@
 int ext4_list(ext2_filsys fs, const char *path, bool recursive, varve_file_visit visit,
               void *opaque);
 
+/* One of them. *ret_file points to `path` and to *ret_target, which is new memory, or NULL for what
+ * is no link. */
+int ext4_file_describe(ext2_filsys fs, const char *path, ext2_ino_t number,
+                       struct ext2_inode_large *inode, struct varve_file *ret_file,
+                       char **ret_target);
+
 #endif

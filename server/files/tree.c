@@ -1,5 +1,6 @@
 #include "files/tree.h"
 
+#include "files/ext4_archive.h"
 #include "files/ext4_delete.h"
 #include "files/ext4_io.h"
 #include "files/ext4_list.h"
@@ -12,6 +13,18 @@ int tree_list(const struct files_target *target, const char *what, const char *p
 
     if (r == 0)
         r = ext4_list(fs, path, recursive, visit, opaque);
+    ext4_abandon(fs);
+    return r;
+}
+
+int tree_get(const struct files_target *target, const char *what, const char *path,
+             varve_file_sink sink, void *opaque)
+{
+    ext2_filsys fs = NULL;
+    int r = ext4_open(target, 0, what, &fs);
+
+    if (r == 0)
+        r = ext4_archive(fs, path, sink, opaque);
     ext4_abandon(fs);
     return r;
 }

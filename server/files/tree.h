@@ -15,6 +15,9 @@
 int tree_list(const struct files_target *target, const char *what, const char *path, bool recursive,
               varve_file_visit visit, void *opaque);
 
+int tree_get(const struct files_target *target, const char *what, const char *path,
+             varve_file_sink sink, void *opaque);
+
 /* After a failure a part may have gone: the target is to be thrown away. */
 int tree_delete(const struct files_target *target, const char *what, const char *path,
                 uint64_t *ret_count);

@@ -1,0 +1,41 @@
+/* The content of files: requests whose answers are streams. */
+#include <errno.h>
+
+#include <varve/error.h>
+#include <varve/file_tree.h>
+
+#include "control/request.h"
+
+static int get_send(const struct call *call, const struct stream_sink *sink)
+{
+    const char *path = call_text(call, "path");
+    return varve_file_get(call->varve, call->name, path != NULL ? path : "/", sink->take,
+                          sink->opaque);
+}
+
+int request_refuse_stream(const struct call *call, json_t **ret_answer)
+{
+    (void)call;
+    (void)ret_answer;
+    return varve_fail(EINVAL, "this request is answered with bytes and takes no body");
+}
+
+static const struct parameter get_parameters[] = {{"path", PARAMETER_TEXT, false},
+                                                  {NULL, PARAMETER_TEXT, false}};
+
+const struct request_row control_content[] = {
+    {"GET", "/v1/files/{name}/content",
+     "Files in a ref's ext4 file system, as a tar archive; the answer is no JSON.", get_parameters,
+     request_refuse_stream},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct stream_row streams[] = {{&control_content[0], get_send}};
+
+const struct stream_row *request_stream(const struct request_row *row)
+{
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++)
+        if (streams[i].row == row)
+            return &streams[i];
+    return NULL;
+}
