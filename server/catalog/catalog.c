@@ -64,10 +64,8 @@ static int connect_to(const char *file, const char *path, int flags, struct cata
     return 0;
 }
 
-/* Verifies the pages and rows. `pragma` says how thoroughly. Returns how many problems, or -errno.
- */
-static int verify_locked(struct catalog *catalog, const char *pragma, catalog_report report,
-                         void *opaque)
+int catalog_verify_locked(struct catalog *catalog, const char *pragma, catalog_report report,
+                          void *opaque)
 {
     sqlite3_stmt *statement = NULL;
     int problems = 0;
@@ -85,7 +83,7 @@ static int verify_locked(struct catalog *catalog, const char *pragma, catalog_re
     return r < 0 ? r : problems;
 }
 
-static void keep_first_line(void *opaque, const char *line)
+void catalog_keep_problem(void *opaque, const char *line)
 {
     char *first = opaque;
 
@@ -104,7 +102,7 @@ static int prepare_use(struct catalog *catalog)
 
     (void)sqlite3_file_control(catalog->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &growth);
     if (r == 0)
-        r = verify_locked(catalog, "PRAGMA quick_check(1)", keep_first_line, problem);
+        r = catalog_verify_locked(catalog, "PRAGMA quick_check(1)", catalog_keep_problem, problem);
     if (r > 0)
         return varve_fail(EIO,
                           "catalog '%s' is damaged (%s); move the file away (keep it) and open the "
@@ -112,6 +110,8 @@ static int prepare_use(struct catalog *catalog)
                           catalog->path, problem);
     if (r == 0)
         r = catalog_schema_upgrade_locked(catalog);
+    if (r == 0)
+        r = catalog_read_state_locked(catalog, &catalog->state);
     return r;
 }
 
@@ -120,25 +120,60 @@ static int open_file(const char *path, struct catalog **ret_catalog)
     return connect_to(path, path, SQLITE_OPEN_READWRITE, ret_catalog);
 }
 
-static int open_copy(const char *path, struct catalog **ret_catalog)
+int catalog_connect_bytes(const char *path, unsigned char *bytes, int64_t size,
+                          struct catalog **ret_catalog)
 {
-    unsigned char *bytes = NULL;
-    int64_t size = 0;
-    int code, r = catalog_read_image(path, &bytes, &size);
+    struct catalog *catalog = NULL;
+    int code, r = connect_to(":memory:", path, SQLITE_OPEN_READWRITE, &catalog);
 
-    if (r != 0)
-        return r;
-    r = connect_to(":memory:", path, SQLITE_OPEN_READWRITE, ret_catalog);
     if (r != 0) {
         sqlite3_free(bytes);
         return r;
     }
-    assert(*ret_catalog != NULL);
+    assert(catalog != NULL);
     /* Takes the bytes over, also when it fails. */
-    code = sqlite3_deserialize((*ret_catalog)->db, "main", bytes, size, size,
+    code = sqlite3_deserialize(catalog->db, "main", bytes, size, size,
                                SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
-    (*ret_catalog)->in_memory = true;
-    return code == SQLITE_OK ? 0 : catalog_fail(*ret_catalog, code, "load the file");
+    catalog->in_memory = true;
+    if (code != SQLITE_OK) {
+        r = catalog_fail(catalog, code, "load the file");
+        catalog_close(catalog);
+        return r;
+    }
+    *ret_catalog = catalog;
+    return 0;
+}
+
+static int open_copy(const char *path, struct catalog **ret_catalog)
+{
+    unsigned char *bytes = NULL;
+    int64_t size = 0;
+    int r = catalog_read_image(path, &bytes, &size);
+
+    if (r != 0)
+        return r == -EBADMSG ? -EIO : r;
+    return catalog_connect_bytes(path, bytes, size, ret_catalog);
+}
+
+int catalog_open_bytes(const char *path, const unsigned char *bytes, size_t length,
+                       struct catalog **ret_catalog)
+{
+    unsigned char *own = sqlite3_malloc64(length);
+    struct catalog *catalog = NULL;
+    int r;
+
+    if (own == NULL)
+        return varve_fail(ENOMEM, "no memory to open the copy of catalog '%s'", path);
+    memcpy(own, bytes, length);
+    r = catalog_connect_bytes(path, own, (int64_t)length, &catalog);
+    if (r == 0)
+        r = prepare_use(catalog);
+    if (r != 0) {
+        catalog_close(catalog);
+        return r;
+    }
+    *ret_catalog = catalog;
+    return 0;
 }
 
 int catalog_open(const char *path, unsigned flags, struct catalog **ret_catalog)
@@ -185,7 +220,7 @@ int catalog_open_memory(struct catalog **ret_catalog)
     return 0;
 }
 
-static int sync_directory_of(const char *path)
+int catalog_sync_directory(const char *path)
 {
     char *copy = strdup(path);
     int fd, r = 0;
@@ -248,7 +283,7 @@ int catalog_create(const char *path)
                            path, strerror(errno));
     }
     if (r == 0)
-        r = sync_directory_of(path);
+        r = catalog_sync_directory(path);
     if (r != 0)
         remove_beside(file, "");
     return r;
@@ -259,7 +294,7 @@ int catalog_check(struct catalog *catalog, catalog_report report, void *opaque)
     int r;
 
     catalog_lock(catalog);
-    r = verify_locked(catalog, "PRAGMA integrity_check(100)", report, opaque);
+    r = catalog_verify_locked(catalog, "PRAGMA integrity_check(100)", report, opaque);
     catalog_unlock(catalog);
     return r;
 }

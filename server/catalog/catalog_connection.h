@@ -23,13 +23,15 @@
 #include <stdint.h>
 
 #include "catalog/catalog.h"
+#include "catalog/catalog_state.h"
 
 struct catalog {
     sqlite3 *db;
     pthread_mutex_t lock; /* one statement or transaction at a time */
     bool in_memory;       /* nothing reaches a file */
     bool failed;          /* a sync failed: what is on disk is not known until the next open */
-    char *path;           /* for messages: the file, also when it was read into memory */
+    struct catalog_state state;
+    char *path; /* for messages: the file, also when it was read into memory */
 };
 
 void catalog_lock(struct catalog *catalog);
@@ -41,6 +43,8 @@ int catalog_fail(struct catalog *catalog, int code, const char *doing);
 int catalog_begin_locked(struct catalog *catalog);
 /* `result` is what the transaction came to: 0 commits, anything else rolls back and is returned. */
 int catalog_end_locked(struct catalog *catalog, int result);
+/* The same for what is no change of the catalog's content: it is not counted. */
+int catalog_commit_locked(struct catalog *catalog, int result);
 
 /* *ret_statement is NULL on failure; catalog_finish takes that. */
 int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement);
@@ -80,7 +84,23 @@ int catalog_hold_insert_locked(struct catalog *catalog, uint64_t image, const ch
                                const char *who);
 
 /* Reads the file, with what a crash left to roll back rolled back, into memory that belongs to
- * SQLite, and touches nothing in its directory. */
+ * SQLite, and touches nothing in its directory. -EBADMSG: what is to be rolled back is damaged. */
 int catalog_read_image(const char *path, unsigned char **ret_bytes, int64_t *ret_size);
+
+/* A connection to bytes in memory, which it takes over, also when it fails. Nothing is verified. */
+int catalog_connect_bytes(const char *path, unsigned char *bytes, int64_t size,
+                          struct catalog **ret_catalog);
+/* Verifies the pages and rows. `pragma` says how thoroughly. Returns how many problems, or -errno.
+ */
+int catalog_verify_locked(struct catalog *catalog, const char *pragma, catalog_report report,
+                          void *opaque);
+/* Keeps the first line of the first report, in 128 bytes. */
+void catalog_keep_problem(void *opaque, const char *line);
+/* Reads identity and number. -EIO when they are not there. */
+int catalog_read_state_locked(struct catalog *catalog, struct catalog_state *ret_state);
+int catalog_read_number_locked(struct catalog *catalog, const char *sql, int64_t *ret_number);
+bool catalog_application_is_ours(int64_t application);
+/* Syncs the directory of a file. */
+int catalog_sync_directory(const char *path);
 
 #endif

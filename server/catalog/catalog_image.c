@@ -99,9 +99,12 @@ static int roll_back_copy(const char *file, unsigned char **ret_bytes, int64_t *
             code = SQLITE_NOMEM;
     }
     if (code != SQLITE_OK) {
-        int r = varve_fail(code == SQLITE_NOMEM ? ENOMEM : EIO,
-                           "cannot roll back a copy of the catalog in '%s': %s", file,
-                           db == NULL ? "no memory" : sqlite3_errmsg(db));
+        int r =
+            varve_fail(code == SQLITE_NOMEM                                                ? ENOMEM
+                       : (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ? EBADMSG
+                                                                                           : EIO,
+                       "cannot roll back a copy of the catalog in '%s': %s", file,
+                       db == NULL ? "no memory" : sqlite3_errmsg(db));
         (void)sqlite3_close(db);
         return r;
     }

@@ -139,11 +139,15 @@ static const char *const steps[] = {
     "  UNION ALL SELECT image FROM version"
     "  UNION ALL SELECT tree_image FROM version WHERE tree_image IS NOT NULL"
     "  UNION ALL SELECT manifest_image FROM version WHERE manifest_image IS NOT NULL;",
+
+    /* 3: by what the copy of the catalog in the store is compared with the file: who it is, and how
+       many changes it has seen; every transaction counts one (catalog_end_locked). */
+    "INSERT INTO property VALUES ('identity', lower(hex(randomblob(16)))), ('changes', '1');",
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
-static int read_number(struct catalog *catalog, const char *sql, int64_t *ret_number)
+int catalog_read_number_locked(struct catalog *catalog, const char *sql, int64_t *ret_number)
 {
     sqlite3_stmt *statement = NULL;
     int r = catalog_prepare_locked(catalog, sql, &statement);
@@ -155,6 +159,11 @@ static int read_number(struct catalog *catalog, const char *sql, int64_t *ret_nu
     }
     sqlite3_finalize(statement);
     return r < 0 ? r : 0;
+}
+
+bool catalog_application_is_ours(int64_t application)
+{
+    return application == APPLICATION_ID;
 }
 
 static int take_step(struct catalog *catalog, int step)
@@ -169,18 +178,18 @@ static int take_step(struct catalog *catalog, int step)
                      APPLICATION_ID, step + 1);
     if (r == 0)
         r = catalog_execute_locked(catalog, mark);
-    return catalog_end_locked(catalog, r);
+    return catalog_commit_locked(catalog, r);
 }
 
 int catalog_schema_upgrade_locked(struct catalog *catalog)
 {
     int64_t application = 0, version = 0, tables = 0;
-    int r = read_number(catalog, "PRAGMA application_id", &application);
+    int r = catalog_read_number_locked(catalog, "PRAGMA application_id", &application);
 
     if (r == 0)
-        r = read_number(catalog, "PRAGMA user_version", &version);
+        r = catalog_read_number_locked(catalog, "PRAGMA user_version", &version);
     if (r == 0)
-        r = read_number(catalog, "SELECT count(*) FROM sqlite_schema", &tables);
+        r = catalog_read_number_locked(catalog, "SELECT count(*) FROM sqlite_schema", &tables);
     if (r != 0)
         return r;
     if (application != APPLICATION_ID && (tables != 0 || version != 0 || application != 0))

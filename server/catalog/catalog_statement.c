@@ -97,7 +97,7 @@ int catalog_begin_locked(struct catalog *catalog)
     return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "begin a change");
 }
 
-int catalog_end_locked(struct catalog *catalog, int result)
+int catalog_commit_locked(struct catalog *catalog, int result)
 {
     int code;
 
@@ -126,6 +126,23 @@ bool catalog_is_in_doubt(struct catalog *catalog)
     failed = catalog->failed;
     catalog_unlock(catalog);
     return failed;
+}
+
+int catalog_end_locked(struct catalog *catalog, int result)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (result == 0)
+        result = catalog_query_locked(catalog, &statement,
+                                      "UPDATE property SET value = CAST(?1 AS TEXT) "
+                                      "WHERE key = 'changes'",
+                                      "n", (int64_t)catalog->state.number + 1);
+    if (statement != NULL)
+        result = catalog_run_locked(catalog, statement);
+    result = catalog_commit_locked(catalog, result);
+    if (result == 0)
+        catalog->state.number++;
+    return result;
 }
 
 int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "volume/catalog_copy.h"
 #include "volume/served_store.h"
 
 static void lock_names(struct varve *varve)
@@ -34,8 +35,11 @@ int names_enter(struct varve *varve, struct catalog **ret_catalog)
 
 void names_leave(struct varve *varve)
 {
-    int r = pthread_mutex_unlock(&varve->names);
+    int r;
 
+    if (varve->catalog != NULL && !varve->read_only)
+        catalog_copy_follow(varve, varve->catalog);
+    r = pthread_mutex_unlock(&varve->names);
     assert(r == 0);
 }
 

@@ -7,12 +7,14 @@
 #include <varve/error.h>
 
 #include "io/io_file.h"
+#include "volume/catalog_copy.h"
 #include "volume/schedule.h"
 #include "volume/served_store.h"
 
 static void free_varve(struct varve *varve)
 {
     catalog_close(varve->catalog);
+    catalog_copy_free(varve->copy);
     attachment_table_free(varve->attachments);
     store_close(varve->store);
     io_close(varve->io);

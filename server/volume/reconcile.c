@@ -22,32 +22,9 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "volume/catalog_copy.h"
 #include "volume/reconcile.h"
 #include "volume/rows.h"
-
-static int open_catalog(struct varve *varve, struct catalog **ret_catalog, bool *ret_made)
-{
-    struct store_image_info first;
-    unsigned flags = varve->read_only ? CATALOG_READ_ONLY : 0;
-    int r = catalog_open(varve->catalog_path, flags, ret_catalog);
-
-    *ret_made = false;
-    if (r != -ENOENT)
-        return r;
-    *ret_made = true;
-    r = store_image_next(varve->store, 0, &first);
-    if (r != 0 && r != -ENOENT)
-        return r;
-    if (r == 0)
-        note(varve,
-             "catalog '%s' was missing: the names of volumes are rebuilt from the store; their "
-             "history is lost",
-             varve->catalog_path);
-    if (varve->read_only)
-        return catalog_open_memory(ret_catalog);
-    r = catalog_create(varve->catalog_path);
-    return r == 0 ? catalog_open(varve->catalog_path, 0, ret_catalog) : r;
-}
 
 static struct image_label label_of_row(const struct catalog_image *row)
 {
@@ -174,10 +151,14 @@ static int compare_and_settle(struct reconciliation *all)
 int reconcile(struct varve *varve)
 {
     struct reconciliation all = {.varve = varve};
-    int r = open_catalog(varve, &all.catalog, &all.made);
+    int r = catalog_copy_load(varve, &varve->copy);
 
     if (r == 0)
+        r = catalog_restore(varve, &all.catalog, &all.made);
+    if (r == 0)
         r = compare_and_settle(&all);
+    if (r == 0 && !varve->read_only)
+        catalog_copy_follow(varve, all.catalog);
     if (r == 0 && varve->read_only)
         varve->catalog = all.catalog;
     else

@@ -18,12 +18,16 @@ struct unnamed_image {
 struct reconciliation {
     struct varve *varve;
     struct catalog *catalog;
-    bool made; /* the catalog had to be made anew: "new" may have been named before */
+    bool made; /* the catalog is not the file that was there: "new" may have been named in that */
     const struct catalog_image *rows;
     size_t row_count;
     struct unnamed_image *unnamed; /* in the order of images */
     size_t unnamed_count;
 };
+
+/* Opens the catalog: the file, or what the copy in the store or an empty one put in its place,
+ * which *ret_made says. Expects varve->copy. */
+int catalog_restore(struct varve *varve, struct catalog **ret_catalog, bool *ret_made);
 
 /* Deletes what a crash left, gives all others their names back. */
 int reconcile_unnamed(struct reconciliation *reconciliation);

@@ -21,6 +21,7 @@
 #include "volume/lease.h"
 
 struct background;
+struct catalog_copy;
 struct schedule_thread;
 struct notes;
 
@@ -35,12 +36,14 @@ struct varve {
     struct background *background; /* NULL until varve_start; so is the next */
     struct schedule_thread *schedules;
     pthread_mutex_t names;
-    struct catalog *catalog; /* under names; see names_enter */
+    struct catalog_copy *copy; /* under names */
+    struct catalog *catalog;   /* under names; see names_enter */
 };
 
 /* Takes the names lock and sees to it that the catalog is open. It is opened by the first call
  * after varve_open and not kept from there on: between the two nbdkit forks, and an SQLite handle
- * does not survive that. Only after 0 names_leave must follow. */
+ * does not survive that. Only after 0 names_leave must follow; it brings the copy of the catalog in
+ * the store up to date, if something was changed. */
 int names_enter(struct varve *varve, struct catalog **ret_catalog);
 void names_leave(struct varve *varve);
 /* 0, or -EROFS when the store was opened read-only. */

@@ -1,5 +1,6 @@
 #include <varve/server.h>
 
+#include "volume/catalog_copy.h"
 #include "volume/served_store.h"
 
 static double checkpoint_age(struct varve *varve, const struct store_stats *s)
@@ -11,6 +12,12 @@ static double checkpoint_age(struct varve *varve, const struct store_stats *s)
     return now > s->checkpoint_time ? (double)(now - s->checkpoint_time) / 1e9 : 0.0;
 }
 
+/* The two are not looked at in one moment. */
+static uint64_t without(uint64_t bytes, uint64_t part)
+{
+    return bytes > part ? bytes - part : 0;
+}
+
 void varve_get_stats(struct varve *varve, struct varve_stats *ret_stats)
 {
     struct store_stats s;
@@ -19,8 +26,8 @@ void varve_get_stats(struct varve *varve, struct varve_stats *ret_stats)
     *ret_stats = (struct varve_stats){
         .limit_bytes = s.limit_bytes,
         .file_bytes = s.file_bytes,
-        .logical_bytes = s.logical_bytes,
-        .mapped_bytes = s.mapped_bytes,
+        .logical_bytes = without(s.logical_bytes, catalog_copy_size(varve->copy)),
+        .mapped_bytes = without(s.mapped_bytes, catalog_copy_mapped(varve->copy)),
         .used_bytes = s.used_bytes,
         .free_bytes = s.free_bytes,
         .held_bytes = s.held_bytes,

@@ -397,11 +397,11 @@ static void check_of_a_used_store(void)
     CHECK_EQ(varve_volume_delete(varve, "b"), 0);
     CHECK_EQ(varve_check(varve, VARVE_CHECK_DATA, ignore_line, NULL, &result), 0);
     CHECK_EQ(result.problems, 0);
-    CHECK_EQ(result.data_blocks, 500);
+    CHECK(result.data_blocks > 500); /* and those of the copy of the catalog */
     varve_get_stats(varve, &stats);
     CHECK_EQ(stats.logical_bytes, 16 * MIB);
     CHECK_EQ(stats.mapped_bytes, 500 * 4096);
-    CHECK_EQ(stats.writes, 500);
+    CHECK(stats.writes >= 500); /* and those of the copy */
     CHECK(!stats.failed);
     CHECK_EQ(varve_close(varve), 0);
 }
