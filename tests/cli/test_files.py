@@ -91,6 +91,10 @@ def story(name):
     assert store.json(*files, "list", ref, "--path", "a/same")["files"][0]["links"] == 1
     whole(ref)
 
+    store.done("datasets", "versions", "commit", ref)
+    left = paths(ref, "--recursive")
+    store.refused(NOT_PERMITTED, *files, "delete", ref, "--path", "a", "--yes", says="is committed and never changes")
+    assert paths(ref, "--recursive") == left, "a committed version lost something"
     assert store.json("check")["problems"] == 0
 
 
