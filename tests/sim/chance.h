@@ -4,6 +4,7 @@
 #ifndef SIM_CHANCE_H
 #define SIM_CHANCE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,9 +22,10 @@ static inline uint64_t chance_draw(struct chance *chance)
     return z ^ (z >> 31);
 }
 
-/* 0 … limit - 1 */
+/* 0 … limit - 1; limit is at least 1 */
 static inline uint64_t chance_below(struct chance *chance, uint64_t limit)
 {
+    assert(limit > 0);
     return chance_draw(chance) % limit;
 }
 
