@@ -105,6 +105,7 @@ extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_check;
 extern const struct command command_operations;
+extern const struct command command_scrub;
 extern const struct command command_stats;
 extern const struct command command_complete;
 

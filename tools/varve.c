@@ -4,12 +4,25 @@
 #include "command_line.h"
 
 static const struct command *const commands[] = {
-    &command_init,      &command_serve,    &command_volumes,
-    &command_snapshots, &command_datasets, &command_attach,
-    &command_detach,    &command_inspect,  &command_export,
-    &command_import,    &command_du,       &command_holds,
-    &command_log,       &command_check,    &command_operations,
-    &command_stats,     &command_complete, NULL,
+    &command_init,
+    &command_serve,
+    &command_volumes,
+    &command_snapshots,
+    &command_datasets,
+    &command_attach,
+    &command_detach,
+    &command_inspect,
+    &command_export,
+    &command_import,
+    &command_du,
+    &command_holds,
+    &command_log,
+    &command_check,
+    &command_scrub,
+    &command_operations,
+    &command_stats,
+    &command_complete,
+    NULL,
 };
 
 const struct command command_varve = {

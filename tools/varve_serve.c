@@ -33,7 +33,8 @@ enum {
     ARGUMENT_MAX = PATH_MAX + 16,
 };
 
-static char *socket_option, *listen_option, *cache_option, *log_level_option, *pid_file_option;
+static char *socket_option, *listen_option, *cache_option, *scrub_option, *log_level_option,
+    *pid_file_option;
 static int threads_option, clients_option = CLIENTS_DEFAULT, buffered_option;
 
 static const struct poptOption options[] = {
@@ -47,6 +48,8 @@ static const struct poptOption options[] = {
      "connections at once; later ones are refused (default: 512)", "N"},
     {"cache", '\0', POPT_ARG_STRING, &cache_option, 0, "memory for map pages (default: 128M)",
      "SIZE"},
+    {"scrub-rate", '\0', POPT_ARG_STRING, &scrub_option, 0,
+     "scrub in the background, reading so much a second, e.g. 4M (default: not)", "SIZE"},
     {"buffered", '\0', POPT_ARG_NONE, &buffered_option, 0, "write extents through the page cache",
      NULL},
     {"log-level", '\0', POPT_ARG_STRING, &log_level_option, 0,
@@ -77,9 +80,9 @@ static void add_argument(const char *format, ...)
     list->vector[++list->count] = NULL;
 }
 
-static int check_options(uint64_t *ret_cache)
+static int check_options(uint64_t *ret_cache, uint64_t *ret_scrub)
 {
-    *ret_cache = 0;
+    *ret_cache = *ret_scrub = 0;
     if (threads_option < 0 || threads_option > THREADS_MAX) {
         return command_fail(EXIT_USAGE, "--threads %d is not between 1 and %d", threads_option,
                             THREADS_MAX);
@@ -95,6 +98,13 @@ static int check_options(uint64_t *ret_cache)
     }
     if (cache_option) {
         int error = size_parse(cache_option, ret_cache);
+
+        if (error) {
+            return command_fail_error(error);
+        }
+    }
+    if (scrub_option) {
+        int error = size_parse(scrub_option, ret_scrub);
 
         if (error) {
             return command_fail_error(error);
@@ -163,7 +173,7 @@ static void raise_descriptor_limit(void)
 }
 
 static void make_arguments(const struct serve_nbdkit *nbdkit, const char *store, const char *path,
-                           uint64_t cache)
+                           uint64_t cache, uint64_t scrub)
 {
     add_argument("%s", nbdkit->program);
     if (log_level_option && strcmp(log_level_option, "debug") == 0) {
@@ -187,6 +197,9 @@ static void make_arguments(const struct serve_nbdkit *nbdkit, const char *store,
     add_argument("announce=true");
     if (cache > 0) {
         add_argument("cache=%llu", (unsigned long long)cache);
+    }
+    if (scrub > 0) {
+        add_argument("scrub=%llu", (unsigned long long)scrub);
     }
     if (buffered_option) {
         add_argument("direct=false");
@@ -235,10 +248,10 @@ static int run(const struct invocation *invocation)
     static struct serve_nbdkit nbdkit;
     struct serve_sockets sockets = {0};
     char store[PATH_MAX], path[PATH_MAX];
-    uint64_t cache;
+    uint64_t cache, scrub;
     int code;
 
-    if ((code = check_options(&cache)) != EXIT_DONE ||
+    if ((code = check_options(&cache, &scrub)) != EXIT_DONE ||
         (code = check_store(invocation->store, store)) != EXIT_DONE ||
         (code = choose_socket(store, path)) != EXIT_DONE ||
         (code = serve_find_nbdkit(&nbdkit)) != EXIT_DONE ||
@@ -251,7 +264,7 @@ static int run(const struct invocation *invocation)
     }
     if (code == EXIT_DONE) {
         raise_descriptor_limit();
-        make_arguments(&nbdkit, store, path, cache);
+        make_arguments(&nbdkit, store, path, cache, scrub);
         code = become_nbdkit(&sockets);
     }
     unlink(path);
@@ -263,7 +276,10 @@ const struct command command_serve = {
     .summary = "Serves the volumes of a store over NBD, in the foreground.",
     .details =
         "Prints one line when it is ready, and stops within ten seconds at SIGTERM or Ctrl-C.\n"
-        "The control door, through which the other commands work, is STORE/control.sock.",
+        "The control door, through which the other commands work, is STORE/control.sock.\n"
+        "With --scrub-rate a pass over all data begins at the start, and then one a day; it is\n"
+        "off until it is asked for, since the device's time belongs to the clients. `varve\n"
+        "stats` shows where it is and what it found.",
     .example = "varve --store /srv/store serve\n"
                "varve --store /srv/store serve --listen 127.0.0.1:10809",
     .flags = COMMAND_STORE,

@@ -51,6 +51,23 @@ static void print_journal(const json_t *journal)
     field_print_number("  reclaim pending", field_number(journal, "reclaim_pending"));
 }
 
+static void print_scrub(const json_t *scrub)
+{
+    if (!json_is_object(scrub))
+        return;
+    puts("Scrub in the background");
+    field_print_size("  rate, in a second", field_number(scrub, "rate"));
+    field_print("  state", field_flag(scrub, "running") ? "a pass is under way" : "waits");
+    field_print_size("  read in this pass", field_number(scrub, "pass_bytes"));
+    field_print_size("  of about", field_number(scrub, "total_bytes"));
+    field_print_number("  damaged blocks in it", field_number(scrub, "damaged"));
+    field_print_number("  passes finished", field_number(scrub, "passes"));
+    if (json_is_string(json_object_get(scrub, "finished_at"))) {
+        field_print("  last one finished", field_text(scrub, "finished_at"));
+        field_print_number("  damaged blocks then", field_number(scrub, "finished_damaged"));
+    }
+}
+
 static void print_health(const json_t *answer)
 {
     const json_t *notes = json_object_get(answer, "notes");
@@ -77,6 +94,7 @@ static int run(const struct invocation *invocation)
         print_space(json_object_get(answer, "space"));
         print_traffic(json_object_get(answer, "traffic"));
         print_journal(json_object_get(answer, "journal"));
+        print_scrub(json_object_get(answer, "scrub"));
         print_health(answer);
     }
     json_decref(answer);

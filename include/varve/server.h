@@ -39,6 +39,7 @@ enum varve_open_flags {
 
 struct varve_tuning {
     uint64_t cache_bytes; /* memory for map pages and counts; 0: default 128 MiB */
+    uint64_t scrub_rate;  /* bytes a second that the background scrub reads; 0: there is none */
     bool buffered_io;     /* write extents through the page cache instead of past it */
 };
 

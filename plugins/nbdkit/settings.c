@@ -12,6 +12,7 @@
 const char settings_help[] =
     "store=DIR            (required) The store: a directory that `varve init` made.\n"
     "cache=SIZE           Memory for map pages, default 128M.\n"
+    "scrub=SIZE           Scrub in the background, reading so much a second; default 0: not.\n"
     "direct=true|false    Write extents past the page cache, default true.\n"
     "control=PATH|no      The socket of the control door, default DIR/control.sock.\n"
     "socket=PATH          A Unix socket to remove when the server ends.\n"
@@ -66,6 +67,17 @@ static int set_cache(struct settings *settings, const char *value)
     return 0;
 }
 
+static int set_scrub(struct settings *settings, const char *value)
+{
+    int64_t bytes = nbdkit_parse_size(value);
+
+    if (bytes == -1) {
+        return -1;
+    }
+    settings->tuning.scrub_rate = (uint64_t)bytes;
+    return 0;
+}
+
 static int set_control(struct settings *settings, const char *value)
 {
     settings->control = strcmp(value, "no") != 0;
@@ -103,6 +115,9 @@ int settings_set(struct settings *settings, const char *key, const char *value)
     if (strcmp(key, "cache") == 0) {
         return set_cache(settings, value);
     }
+    if (strcmp(key, "scrub") == 0) {
+        return set_scrub(settings, value);
+    }
     if (strcmp(key, "direct") == 0) {
         return set_direct(settings, value);
     }
@@ -115,9 +130,10 @@ int settings_set(struct settings *settings, const char *key, const char *value)
     if (strcmp(key, "announce") == 0) {
         return set_announce(settings, value);
     }
-    nbdkit_error("unknown parameter '%s'; the varve plugin knows store, cache, direct, control, "
-                 "socket and announce",
-                 key);
+    nbdkit_error(
+        "unknown parameter '%s'; the varve plugin knows store, cache, scrub, direct, control, "
+        "socket and announce",
+        key);
     return -1;
 }
 

@@ -6,6 +6,7 @@
 
 #include <varve/error.h>
 #include <varve/progress.h>
+#include <varve/scrub.h>
 #include <varve/server.h>
 
 #include "control/request.h"
@@ -48,6 +49,21 @@ static json_t *journal_object(const struct varve_stats *stats)
                      "reclaim_pending", (json_int_t)stats->reclaim_pending);
 }
 
+/* null when there is none in the background */
+static json_t *scrub_object(struct varve *varve)
+{
+    struct varve_scrub_state s;
+    if (!varve_scrub_get(varve, &s))
+        return json_null();
+    return json_pack("{sI sb sI sI sI sI sI sI sI so sI}", "rate", (json_int_t)s.rate, "running",
+                     s.running, "passes", (json_int_t)s.passes, "bytes_read",
+                     (json_int_t)s.bytes_read, "pass_bytes", (json_int_t)s.pass_bytes,
+                     "total_bytes", (json_int_t)s.total_bytes, "damaged", (json_int_t)s.damaged,
+                     "image", (json_int_t)s.image, "offset", (json_int_t)s.offset, "finished_at",
+                     s.finished > 0 ? answer_time(s.finished) : json_null(), "finished_damaged",
+                     (json_int_t)s.finished_damaged);
+}
+
 static void add_note(void *opaque, const char *line)
 {
     json_array_append_new(opaque, answer_text(line));
@@ -60,9 +76,10 @@ static int stats_run(const struct call *call, json_t **ret_answer)
     json_t *notes = json_array();
     if (notes != NULL)
         varve_notes(call->varve, add_note, notes);
-    *ret_answer = json_pack("{so so so sI sI sb so}", "space", space_object(&stats), "traffic",
-                            traffic_object(&stats), "journal", journal_object(&stats),
-                            "checksum_errors", (json_int_t)stats.checksum_errors, "cache_bytes",
+    *ret_answer = json_pack("{so so so so sI sI sb so}", "space", space_object(&stats), "traffic",
+                            traffic_object(&stats), "scrub", scrub_object(call->varve), "journal",
+                            journal_object(&stats), "checksum_errors",
+                            (json_int_t)stats.checksum_errors, "cache_bytes",
                             (json_int_t)stats.cache_bytes, "failed", stats.failed, "notes", notes);
     return 0;
 }

@@ -74,6 +74,7 @@ extern const struct request_row control_tags[];
 extern const struct request_row control_commit[];
 extern const struct request_row control_exports[];
 extern const struct request_row control_files[];
+extern const struct request_row control_scrub[];
 extern const struct request_row control_store[];
 extern const struct request_row control_inspect[];
 extern const struct request_row control_holds[];

@@ -9,6 +9,7 @@
 #include "io/io_file.h"
 #include "volume/catalog_copy.h"
 #include "volume/schedule.h"
+#include "volume/scrub_store.h"
 #include "volume/served_store.h"
 
 static void free_varve(struct varve *varve)
@@ -50,8 +51,10 @@ static int open_store(struct varve *varve, unsigned flags, const struct varve_tu
         io_flags |= IO_OPEN_READ_ONLY;
     if (tuning == NULL || !tuning->buffered_io)
         io_flags |= IO_OPEN_DIRECT;
-    if (tuning != NULL)
+    if (tuning != NULL) {
         options.cache_bytes = tuning->cache_bytes;
+        varve->scrub_rate = tuning->scrub_rate;
+    }
     r = io_open(varve->directory, io_flags, &varve->io);
     if (r == 0)
         r = store_open(varve->io, &options, &varve->store);
@@ -91,7 +94,11 @@ int varve_start(struct varve *varve)
     if (varve->read_only)
         return 0;
     r = background_start(varve, &varve->background);
-    return r == 0 ? schedule_thread_start(varve, &varve->schedules) : r;
+    if (r == 0)
+        r = schedule_thread_start(varve, &varve->schedules);
+    if (r == 0 && varve->scrub_rate > 0)
+        r = scrubber_start(varve, varve->scrub_rate, &varve->scrubber);
+    return r;
 }
 
 int varve_close(struct varve *varve)
@@ -102,6 +109,7 @@ int varve_close(struct varve *varve)
         return 0;
     schedule_thread_stop(varve->schedules);
     varve->schedules = NULL;
+    scrubber_stop(varve->scrubber);
     background_stop(varve, varve->background);
     if (!varve->read_only)
         r = store_shutdown(varve->store);

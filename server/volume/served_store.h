@@ -24,6 +24,7 @@ struct background;
 struct catalog_copy;
 struct schedule_thread;
 struct notes;
+struct scrubber;
 
 struct varve {
     char *directory; /* absolute */
@@ -35,6 +36,8 @@ struct varve {
     struct notes *notes;
     struct background *background; /* NULL until varve_start; so is the next */
     struct schedule_thread *schedules;
+    uint64_t scrub_rate;
+    struct scrubber *scrubber; /* NULL: none */
     pthread_mutex_t names;
     struct catalog_copy *copy; /* under names */
     struct catalog *catalog;   /* under names; see names_enter */
