@@ -2,14 +2,30 @@
 """Command lines that are wrong, help at every level, and what happens without a store."""
 
 import os
+import re
 import subprocess
 
 from command import EXISTS, FAILED, NOT_FOUND, USAGE, VARVE, Store, run_cases
 
 store = Store(init=False)
-GROUPS = [[], ["volumes"]]
-LEAVES = [["init"], ["serve"], ["attach"], ["detach"], ["inspect"], ["check"], ["stats"]]
-LEAVES += [["volumes", v] for v in ("create", "list", "show", "resize", "rename", "set", "release", "delete")]
+
+
+def commands_below(words):
+    """(groups, leaves) from `words` down, as the help lists them."""
+    text = store.done(*words, "--help")
+    if "\nCommands:\n" not in text:
+        return [], [words]
+    groups, leaves = [words], []
+    listed = text.split("\nCommands:\n")[1].split("\n\n")[0]
+    for name in re.findall(r"^  (\S+)", listed, re.MULTILINE):
+        below = commands_below([*words, name])
+        groups += below[0]
+        leaves += below[1]
+    return groups, leaves
+
+
+GROUPS, LEAVES = commands_below([])
+assert len(GROUPS) >= 7 and len(LEAVES) >= 40, (GROUPS, LEAVES)
 
 
 def help_at_every_level():

@@ -5,7 +5,7 @@
  *
  * Each store has a random history and a clean stop. A pass over it finds nothing and reads each
  * block that is referred to once. Then, N times, some blocks of it are damaged (bit flipped,
- * zeroed, as it was before its last write, with the content of another block, swapped, unreadable):
+ * zeroed, as it was before its last write, with the content of another block, swapped):
  * one pass finds exactly those, but for what lies below a damaged page and nowhere else, and names
  * the images that have them. Last, passes go on between the operations of a further history: they
  * find nothing but what is planted.
