@@ -16,6 +16,7 @@ WANTED = {
     "model operations": 1_000_000,
     "full stores": 500,
     "catalog and store cuts": 5_000,
+    "vanished clients": 10_000,
 }
 
 
