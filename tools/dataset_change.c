@@ -6,7 +6,7 @@
 
 #include "client.h"
 #include "dataset_verbs.h"
-#include "delete_preview.h"
+#include "deletion.h"
 #include "field.h"
 #include "size.h"
 
@@ -104,23 +104,15 @@ static int confirm_delete(const struct invocation *invocation, const char *which
 static int run_delete(const struct invocation *invocation)
 {
     const char *which;
-    json_t *answer;
     int code = dataset_verb_id(invocation, id, "DATASET", &which);
     if (code == EXIT_DONE && dry_run)
         return delete_preview_dataset(invocation, which);
     if (code == EXIT_DONE && !invocation->yes)
         code = confirm_delete(invocation, which);
-    if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "DELETE", client_target("/v1/datasets/", which, ""),
-                                    force ? json_pack("{sb}", "force", 1) : NULL, &answer);
     if (code != EXIT_DONE)
         return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Deleted dataset: %s\n", field_text(answer, "deleted"));
-    json_decref(answer);
-    return EXIT_DONE;
+    return delete_perform(invocation, "dataset", client_target("/v1/datasets/", which, ""),
+                          force ? json_pack("{sb}", "force", 1) : NULL);
 }
 
 static const struct poptOption create_options[] = {

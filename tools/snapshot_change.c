@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "client.h"
-#include "delete_preview.h"
+#include "deletion.h"
 #include "field.h"
 #include "size.h"
 #include "snapshot_verbs.h"
@@ -95,23 +95,13 @@ static int confirm_delete(const struct invocation *invocation)
 
 static int run_delete(const struct invocation *invocation)
 {
+    const char *name = invocation->arguments[0];
     if (delete_dry_run)
-        return delete_preview(invocation, "/v1/snapshots/", invocation->arguments[0]);
+        return delete_preview(invocation, "/v1/snapshots/", name);
     int code = invocation->yes ? EXIT_DONE : confirm_delete(invocation);
     if (code != EXIT_DONE)
         return code;
-    json_t *answer;
-    char *target = client_target("/v1/snapshots/", invocation->arguments[0], "");
-    code = client_request(invocation->store, "DELETE", target, NULL, &answer);
-    free(target);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Deleted snapshot: %s\n", field_text(answer, "deleted"));
-    json_decref(answer);
-    return EXIT_DONE;
+    return delete_perform(invocation, "snapshot", client_target("/v1/snapshots/", name, ""), NULL);
 }
 
 static const struct poptOption create_options[] = {

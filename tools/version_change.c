@@ -8,7 +8,7 @@
 
 #include "client.h"
 #include "dataset_verbs.h"
-#include "delete_preview.h"
+#include "deletion.h"
 #include "field.h"
 #include "size.h"
 
@@ -200,23 +200,15 @@ static int preview_delete(const struct invocation *invocation, const char *ref)
 static int run_delete(const struct invocation *invocation)
 {
     const char *ref;
-    json_t *answer;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
     if (code == EXIT_DONE && dry_run)
         return preview_delete(invocation, ref);
     if (code == EXIT_DONE && !invocation->yes)
         code = confirm_delete(invocation, ref);
-    if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "DELETE", client_target("/v1/versions/", ref, ""),
-                                    force ? json_pack("{sb}", "force", 1) : NULL, &answer);
     if (code != EXIT_DONE)
         return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Deleted dataset version: %s\n", field_text(answer, "deleted"));
-    json_decref(answer);
-    return EXIT_DONE;
+    return delete_perform(invocation, "dataset version", client_target("/v1/versions/", ref, ""),
+                          force ? json_pack("{sb}", "force", 1) : NULL);
 }
 
 static const struct poptOption create_options[] = {

@@ -1,6 +1,8 @@
-/* What a delete would do: --dry-run of the verbs that delete. */
-#ifndef TOOLS_DELETE_PREVIEW_H
-#define TOOLS_DELETE_PREVIEW_H
+/* What the verbs that delete have in common: the preview (--dry-run), and the deed. */
+#ifndef TOOLS_DELETION_H
+#define TOOLS_DELETION_H
+
+#include <jansson.h>
 
 #include "command.h"
 
@@ -9,5 +11,10 @@
 int delete_preview(const struct invocation *invocation, const char *place, const char *ref);
 /* The same of a dataset with all its versions and tags. */
 int delete_preview_dataset(const struct invocation *invocation, const char *dataset);
+
+/* Asks for the delete and says what went: "Deleted volume: demo", with `what` the noun. Takes
+ * target and parameters (or NULL). Returns the exit code. */
+int delete_perform(const struct invocation *invocation, const char *what, char *target,
+                   json_t *parameters);
 
 #endif

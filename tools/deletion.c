@@ -1,4 +1,4 @@
-#include "delete_preview.h"
+#include "deletion.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -85,4 +85,21 @@ int delete_preview_dataset(const struct invocation *invocation, const char *data
     json_decref(shown);
     (void)fflush(stdout);
     return preview(invocation, versions);
+}
+
+int delete_perform(const struct invocation *invocation, const char *what, char *target,
+                   json_t *parameters)
+{
+    json_t *answer;
+    int code = client_request(invocation->store, "DELETE", target, parameters, &answer);
+    free(target);
+    json_decref(parameters);
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json)
+        client_print_json(answer);
+    else
+        printf("Deleted %s: %s\n", what, field_text(answer, "deleted"));
+    json_decref(answer);
+    return EXIT_DONE;
 }
