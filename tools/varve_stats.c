@@ -9,12 +9,15 @@
 static void print_space(const json_t *space)
 {
     const uint64_t mapped = field_number(space, "mapped_bytes");
-    const uint64_t data = field_number(space, "used_bytes") - field_number(space, "metadata_bytes");
+    const uint64_t data = field_number(space, "used_bytes") -
+                          field_number(space, "metadata_bytes") -
+                          field_number(space, "catalog_bytes");
     puts("Space");
     field_print_size("  limit", field_number(space, "limit_bytes"));
     field_print_size("  file", field_number(space, "file_bytes"));
     field_print_size("  used", field_number(space, "used_bytes"));
     field_print_size("  metadata", field_number(space, "metadata_bytes"));
+    field_print_size("  catalog copies", field_number(space, "catalog_bytes"));
     field_print_size("  free", field_number(space, "free_bytes"));
     field_print_size("  held back", field_number(space, "held_bytes"));
     field_print_size("  reserve", field_number(space, "reserve_bytes"));

@@ -85,6 +85,8 @@ struct varve_stats {
     uint64_t held_bytes;     /* freed, waiting for a checkpoint or for reclaim */
     uint64_t reserve_bytes;  /* kept back so that deletes, flushes and overwrites always work */
     uint64_t metadata_bytes; /* part of used: map pages and tables */
+    uint64_t
+        catalog_bytes; /* part of used: the copies of the catalog, which grow with its history */
     uint64_t reads, read_bytes, writes, write_bytes, flushes, trims, trim_bytes;
     uint64_t device_write_bytes; /* bytes written below: data, journal, checkpoints */
     uint64_t journal_bytes, journal_used_bytes; /* size of the ring, and how full it is */

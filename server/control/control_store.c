@@ -20,13 +20,14 @@ static int ping_run(const struct call *call, json_t **ret_answer)
 
 static json_t *space_object(const struct varve_stats *stats)
 {
-    return json_pack("{sI sI sI sI sI sI sI sI sI}", "limit_bytes", (json_int_t)stats->limit_bytes,
-                     "file_bytes", (json_int_t)stats->file_bytes, "logical_bytes",
-                     (json_int_t)stats->logical_bytes, "mapped_bytes",
+    return json_pack("{sI sI sI sI sI sI sI sI sI sI}", "limit_bytes",
+                     (json_int_t)stats->limit_bytes, "file_bytes", (json_int_t)stats->file_bytes,
+                     "logical_bytes", (json_int_t)stats->logical_bytes, "mapped_bytes",
                      (json_int_t)stats->mapped_bytes, "used_bytes", (json_int_t)stats->used_bytes,
-                     "metadata_bytes", (json_int_t)stats->metadata_bytes, "free_bytes",
-                     (json_int_t)stats->free_bytes, "held_bytes", (json_int_t)stats->held_bytes,
-                     "reserve_bytes", (json_int_t)stats->reserve_bytes);
+                     "metadata_bytes", (json_int_t)stats->metadata_bytes, "catalog_bytes",
+                     (json_int_t)stats->catalog_bytes, "free_bytes", (json_int_t)stats->free_bytes,
+                     "held_bytes", (json_int_t)stats->held_bytes, "reserve_bytes",
+                     (json_int_t)stats->reserve_bytes);
 }
 
 static json_t *traffic_object(const struct varve_stats *stats)

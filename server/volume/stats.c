@@ -33,6 +33,7 @@ void varve_get_stats(struct varve *varve, struct varve_stats *ret_stats)
         .held_bytes = s.held_bytes,
         .reserve_bytes = s.reserve_bytes,
         .metadata_bytes = s.metadata_bytes,
+        .catalog_bytes = catalog_copy_mapped(varve->copy),
         .reads = s.reads,
         .read_bytes = s.read_bytes,
         .writes = s.writes,

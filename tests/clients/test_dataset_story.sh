@@ -32,7 +32,8 @@ made() {
 }
 
 used() {
-    "$VARVE" stats --json | jq .space.used_bytes
+    # the history of it all grows
+    "$VARVE" stats --json | jq '.space.used_bytes - .space.catalog_bytes'
 }
 
 attach() {

@@ -309,7 +309,8 @@ static void space_comes_back(void)
             memmove(things[pick], things[left], sizeof things[pick]);
         }
         settle(varve, &after);
-        CHECK_EQ(after.used_bytes, before.used_bytes);
+        /* the history of it all grows */
+        CHECK_EQ(after.used_bytes - after.catalog_bytes, before.used_bytes - before.catalog_bytes);
         CHECK_EQ(after.metadata_bytes, before.metadata_bytes);
         CHECK_EQ(after.mapped_bytes, 0);
     }
