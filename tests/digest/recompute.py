@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Recomputes a version's digest (server/digest/DIGEST.md) from the bytes of a file, or of an export given as nbd:// or nbd+unix:// URI."""
 import hashlib
 import sys
