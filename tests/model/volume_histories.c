@@ -12,6 +12,7 @@
  * The linker puts the functions __wrap_... here in place of io_open and its like (meson.build).
  */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <sqlite3.h>
@@ -416,12 +417,25 @@ static void prepare(void)
     sim_vfs_register(test.empty);
 }
 
+/* What SQLite and a restored catalog leave in the real file system: names without content. */
+static void remove_folder(void)
+{
+    DIR *folder = opendir(test.folder);
+    const struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.')
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder != NULL)
+        closedir(folder);
+    rmdir(test.folder);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
         {"seed", required_argument, NULL, 's'}, {"histories", required_argument, NULL, 'n'}, {0}};
     unsigned long long seed = 1, histories = 1;
-    char path[96];
     int option;
 
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -439,9 +453,7 @@ int main(int argc, char **argv)
         if (i % 40 == 0)
             run_errors(seed + i);
     }
-    snprintf(path, sizeof(path), "%s/catalog.db", test.folder);
-    unlink(path);
-    rmdir(test.folder);
+    remove_folder();
     printf("ok %llu histories from seed %llu\n", histories, seed);
     count_print();
     return 0;
