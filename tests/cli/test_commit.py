@@ -147,17 +147,18 @@ def after_a_kill_all_is_as_it_was():
 def damage_is_named_by_offset():
     store.start()
     ref = create()
-    mark = hashlib.sha256(b"damage").digest() * 256  # two blocks, nowhere else in the store
+    # two blocks that are nowhere else in the store; they need not lie side by side there
+    first, second = (hashlib.sha256(name).digest() * 128 for name in (b"first", b"second"))
     client = connect(ref)
-    client.pwrite(mark, 5 * MIB + 4096)
+    client.pwrite(first + second, 5 * MIB + 4096)
     client.shutdown()
     versions("commit", ref)
     store.done("datasets", "versions", "diff", "ds:~1", ref)
     assert store.stop() == 0
     with open(store.path / "extents", "r+b") as extents:
-        place = extents.read().find(mark)
+        place = extents.read().find(second)
         assert place > 0 and place % 4096 == 0, place
-        extents.seek(place + 4096 + 100)
+        extents.seek(place + 100)
         extents.write(b"!")
     ran = store.run("datasets", "versions", "verify", ref, "--json")
     found = json.loads(ran.stdout)
