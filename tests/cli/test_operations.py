@@ -21,7 +21,10 @@ SECONDS = 30
 
 
 class Slow(threading.Thread):
-    """Lets a process run for a twentieth of the time only, so that a moment's work takes a while."""
+    """Lets a process run for a small part of the time only, so that a moment's work takes a while."""
+
+    STOPPED = 0.04  # seconds
+    RUNNING = 0.0015
 
     def __init__(self, pid):
         super().__init__()
@@ -37,10 +40,13 @@ class Slow(threading.Thread):
 
     def run(self):
         while not self.over:
-            os.kill(self.pid, signal.SIGSTOP)
-            time.sleep(0.04)
-            os.kill(self.pid, signal.SIGCONT)
-            time.sleep(0.004)
+            try:
+                os.kill(self.pid, signal.SIGSTOP)
+                time.sleep(self.STOPPED)
+                os.kill(self.pid, signal.SIGCONT)
+            except ProcessLookupError:  # it came to its end, and was waited for
+                return
+            time.sleep(self.RUNNING)
 
 
 store = Store(init=False)
@@ -84,6 +90,12 @@ def ended(process, code, says=""):
     assert process.returncode == code, f"{process.returncode}, not {code}: {printed}{said}"
     assert says in said, said
     return printed, said
+
+
+def first_line(process):
+    """What it says first on its way, as soon as it says it."""
+    assert select.select([process.stderr], [], [], SECONDS)[0], f"nothing is said within {SECONDS} s"
+    return process.stderr.readline()
 
 
 def none_runs():
@@ -152,8 +164,8 @@ def lines_without_a_terminal():
     assert ended(process, DONE)[1] == "", "nothing is said unless it is asked for"
     process = start_check("--progress")
     with Slow(store.server.pid):
-        time.sleep(3)
-    said = ended(process, DONE)[1]
+        said = first_line(process)
+    said += ended(process, DONE)[1]
     assert "checking data: " in said and " of 1.0 GiB, " in said and " %" in said, said
     assert "\r" not in said and "\033" not in said, said
 
@@ -163,9 +175,9 @@ def a_line_on_a_terminal():
     ours, theirs = pty.openpty()
     process = start_check("--json", stderr=theirs)
     os.close(theirs)
-    drawn = b""
     with Slow(store.server.pid):
-        time.sleep(2)
+        assert select.select([ours], [], [], SECONDS)[0], f"nothing is drawn within {SECONDS} s"
+        drawn = os.read(ours, 65536)
     while select.select([ours], [], [], SECONDS)[0]:
         try:
             drawn += os.read(ours, 65536)
@@ -193,10 +205,10 @@ def without_a_server():
     store.refused(NO_ANSWER, "operations", "list", says="nobody serves")
     process = start_check("--progress")
     with Slow(process.pid):
-        time.sleep(3)
+        said = first_line(process)
         process.send_signal(signal.SIGINT)
-        _, said = ended(process, CANCELLED, "was cancelled")
-    assert "checking data: " in said, said
+        ended(process, CANCELLED, "was cancelled")
+    assert said.startswith("checking data: "), said
     assert "Problems: 0" in store.done("check")
 
 
