@@ -1,160 +1,26 @@
-/*
- * Changing the files of an uncommitted version: all or nothing.
- *
- *     refuse what is committed or attached · take a seat and the write lease · clone · change the
- * clone · give the version the clone's content, in one step · delete the clone
- *
- * The lease keeps clients from writing what would be lost; a commit in between freezes the version
- * as it was, and then the last step fails. The clone's label says "deleted", so that the next
- * opening removes one that a crash left.
- */
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-
-#include <varve/error.h>
 #include <varve/file_tree.h>
 
+#include "dataset/file_change.h"
 #include "files/tree.h"
-#include "volume/guard.h"
-#include "volume/image_label.h"
-#include "volume/served_store.h"
-#include "volume/volume_ref.h"
 
-/* A version while its files change. */
-struct change {
-    struct varve *varve;
-    struct resolved version;
-    struct seat seat;
-    struct store_image *image; /* the clone */
-    uint64_t clone;
+struct deleting {
+    const char *path;
+    uint64_t count;
 };
 
-static int read_clone(void *opaque, void *buffer, size_t length, uint64_t offset)
+static int delete_path(void *opaque, const struct files_target *target, const char *what)
 {
-    const struct change *change = opaque;
+    struct deleting *deleting = opaque;
 
-    return store_read(change->varve->store, change->image, buffer, length, offset);
-}
-
-static int write_clone(void *opaque, const void *buffer, size_t length, uint64_t offset)
-{
-    const struct change *change = opaque;
-
-    return store_write(change->varve->store, change->image, buffer, length, offset, 0);
-}
-
-static int zero_clone(void *opaque, uint64_t length, uint64_t offset)
-{
-    const struct change *change = opaque;
-
-    return store_zero(change->varve->store, change->image, length, offset, 0);
-}
-
-static int check_locked(struct change *change)
-{
-    const struct guarded guarded = {.image = change->version.image,
-                                    .kind = change->version.kind,
-                                    .ref = change->version.ref,
-                                    .then = "change its files"};
-
-    if (change->version.kind != NAMED_VERSION)
-        return varve_fail(EPERM,
-                          "%s '%s' is no version of a dataset: attach it to change its files",
-                          named_name(change->version.kind), change->version.ref);
-    if (change->version.frozen)
-        return varve_fail(EPERM,
-                          "version '%s' is committed and never changes; make a new one from "
-                          "it",
-                          change->version.ref);
-    return guard_attached_locked(change->varve, &guarded);
-}
-
-static int sit_down(struct change *change, const char *ref)
-{
-    struct catalog *catalog;
-    int r = changes_are_allowed(change->varve);
-
-    if (r == 0)
-        r = names_enter(change->varve, &catalog);
-    if (r != 0)
-        return r;
-    r = volume_ref_resolve_locked(change->varve, catalog, ref, &change->version);
-    if (r == 0)
-        r = check_locked(change);
-    if (r == 0)
-        r = seat_take(change->varve->attachments, change->version.image, change->version.ref, false,
-                      "varve files", &change->seat);
-    if (r == -ENOENT && change->version.image != 0)
-        r = varve_fail(EIO, "version '%s' is damaged: the store does not have its image %" PRIu64,
-                       change->version.ref, change->version.image);
-    names_leave(change->varve);
-    return r;
-}
-
-static int make_clone(struct change *change)
-{
-    struct image_label label = {.kind = LABEL_VERSION};
-    char text[IMAGE_LABEL_SIZE];
-    struct store_clone clone = {.source = change->version.image, .label = text};
-    int r;
-
-    snprintf(label.dataset, sizeof label.dataset, "%s", change->version.dataset);
-    snprintf(label.version, sizeof label.version, "%s", change->version.version);
-    image_label_format(LABEL_DELETED, &label, text);
-    r = store_image_clone(change->varve->store, &clone, 1);
-    if (r != 0)
-        return r;
-    change->clone = clone.image;
-    return store_image_open(change->varve->store, clone.image, &change->image);
-}
-
-/* Everything between the clone and the swap. */
-static int change_clone(struct change *change, const char *path, uint64_t *ret_count)
-{
-    const struct files_target target = {
-        .read = read_clone,
-        .write = write_clone,
-        .zero = zero_clone,
-        .opaque = change,
-        .size = store_image_size(change->varve->store, change->image),
-    };
-
-    return tree_delete(&target, change->version.ref, path, ret_count);
-}
-
-static int swap(struct change *change)
-{
-    int r = store_image_rollback(change->varve->store, change->version.image, change->clone);
-
-    if (r == -EPERM)
-        return varve_fail(EPERM, "version '%s' was committed meanwhile, as it was before",
-                          change->version.ref);
-    return r == 0 ? varve_sync(change->varve) : r;
+    return tree_delete(target, what, deleting->path, &deleting->count);
 }
 
 int varve_file_delete(struct varve *varve, const char *ref, const char *path, uint64_t *ret_count)
 {
-    struct change change = {.varve = varve};
-    uint64_t count = 0;
-    int r = sit_down(&change, ref);
+    struct deleting deleting = {.path = path};
+    int r = file_change(varve, ref, delete_path, &deleting);
 
-    if (r != 0)
-        return r;
-    r = lease_enter(varve->attachments, &change.seat);
-    if (r == 0) {
-        r = make_clone(&change);
-        if (r == 0)
-            r = change_clone(&change, path, &count);
-        store_image_close(varve->store, change.image);
-        if (r == 0)
-            r = swap(&change);
-        if (change.clone != 0)
-            (void)store_image_delete(varve->store, change.clone);
-        lease_leave(varve->attachments, &change.seat);
-    }
-    seat_leave(varve->attachments, &change.seat);
     if (r == 0)
-        *ret_count = count;
+        *ret_count = deleting.count;
     return r;
 }

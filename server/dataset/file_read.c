@@ -5,6 +5,7 @@
 #include <varve/export.h>
 #include <varve/file_tree.h>
 
+#include "dataset/file_content.h"
 #include "files/tree.h"
 
 static int read_export(void *opaque, void *buffer, size_t length, uint64_t offset)
@@ -53,7 +54,7 @@ int varve_file_list(struct varve *varve, const char *ref, const char *path, bool
         return r;
     r = tree_list(&target, ref, path, recursive, visit, opaque);
     varve_export_close(target.opaque);
-    return r;
+    return r == -EMEDIUMTYPE ? file_content_refuse(varve, ref) : r;
 }
 
 int varve_file_get(struct varve *varve, const char *ref, const char *path, varve_file_sink sink,
@@ -66,5 +67,5 @@ int varve_file_get(struct varve *varve, const char *ref, const char *path, varve
         return r;
     r = tree_get(&target, ref, path, sink, opaque);
     varve_export_close(target.opaque);
-    return r;
+    return r == -EMEDIUMTYPE ? file_content_refuse(varve, ref) : r;
 }

@@ -3,17 +3,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <varve/error.h>
 #include <varve/progress.h>
 
 #include "files/ext4_import_internal.h"
+#include "files/ext4_inode.h"
 
 enum {
     INODE = 256,
-    FAST_LINK = 60,    /* bytes of i_block: a shorter target of a symlink lies there */
-    LINKS_MAX = 65000, /* names of a file; a directory with more has 1 */
+    FAST_LINK = 60, /* bytes of i_block: a shorter target of a symlink lies there */
     REPORT_EACH = 256,
 };
 
@@ -22,63 +21,17 @@ union inode {
     unsigned char bytes[INODE];
 };
 
-static uint8_t type_of(mode_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFREG:
-        return EXT2_FT_REG_FILE;
-    case S_IFDIR:
-        return EXT2_FT_DIR;
-    case S_IFCHR:
-        return EXT2_FT_CHRDEV;
-    case S_IFBLK:
-        return EXT2_FT_BLKDEV;
-    case S_IFIFO:
-        return EXT2_FT_FIFO;
-    case S_IFSOCK:
-        return EXT2_FT_SOCK;
-    case S_IFLNK:
-        return EXT2_FT_SYMLINK;
-    default:
-        return EXT2_FT_UNKNOWN;
-    }
-}
-
-/* 34 bits of seconds, 30 of nanoseconds. Times that ext4 cannot hold become its first or last. */
-static void put_time(const struct timespec *time, uint32_t *ret_low, uint32_t *ret_extra)
-{
-    const int64_t least = INT32_MIN, most = ((int64_t)3 << 32) + INT32_MAX;
-    int64_t seconds = time->tv_sec < least ? least : time->tv_sec > most ? most : time->tv_sec;
-    uint64_t epoch = ((uint64_t)(seconds - (int32_t)seconds) >> 32) & 3;
-
-    *ret_low = (uint32_t)seconds;
-    *ret_extra = (uint32_t)time->tv_nsec << 2 | (uint32_t)epoch;
-}
-
-static void put_device(const struct stat *stat, struct ext2_inode_large *inode)
-{
-    unsigned high = major(stat->st_rdev), low = minor(stat->st_rdev);
-
-    if (high < 256 && low < 256)
-        inode->i_block[0] = high << 8 | low;
-    else
-        inode->i_block[1] = (low & 0xff) | high << 8 | (low & ~0xffu) << 12;
-}
-
 static void put_stat(const struct source_entry *entry, struct ext2_inode_large *inode)
 {
     const struct stat *stat = &entry->stat;
 
     inode->i_mode = (uint16_t)stat->st_mode;
-    inode->i_uid = (uint16_t)stat->st_uid;
-    inode->osd2.linux2.l_i_uid_high = (uint16_t)(stat->st_uid >> 16);
-    inode->i_gid = (uint16_t)stat->st_gid;
-    inode->osd2.linux2.l_i_gid_high = (uint16_t)(stat->st_gid >> 16);
+    ext4_put_owner(stat->st_uid, stat->st_gid, inode);
     inode->i_extra_isize = sizeof *inode - EXT2_GOOD_OLD_INODE_SIZE;
-    put_time(&stat->st_atim, &inode->i_atime, &inode->i_atime_extra);
-    put_time(&stat->st_mtim, &inode->i_mtime, &inode->i_mtime_extra);
-    put_time(&stat->st_ctim, &inode->i_ctime, &inode->i_ctime_extra);
-    put_time(&stat->st_mtim, &inode->i_crtime, &inode->i_crtime_extra);
+    ext4_put_time(&stat->st_atim, &inode->i_atime, &inode->i_atime_extra);
+    ext4_put_time(&stat->st_mtim, &inode->i_mtime, &inode->i_mtime_extra);
+    ext4_put_time(&stat->st_ctim, &inode->i_ctime, &inode->i_ctime_extra);
+    ext4_put_time(&stat->st_mtim, &inode->i_crtime, &inode->i_crtime_extra);
     inode->i_links_count = (uint16_t)entry->links;
 }
 
@@ -140,7 +93,7 @@ static int names_of(struct importing *importing, const struct source_entry *entr
             (struct ext4_name){.name = name,
                                .inode = tree->entries[child->same].inode,
                                .length = (uint8_t)strlen(name),
-                               .type = type_of(child->stat.st_mode)};
+                               .type = ext4_type_of(child->stat.st_mode)};
         *ret_folders += S_ISDIR(child->stat.st_mode);
     }
     for (size_t i = 0; is_root && i < *ret_count; i++)
@@ -171,7 +124,7 @@ static int import_directory(struct importing *importing, uint32_t at,
     if (r != 0)
         return r;
     put_size(inode, importing->layout.blocks * EXT4_BLOCK);
-    inode->i_links_count = folders + 2 > LINKS_MAX ? 1 : (uint16_t)(folders + 2);
+    inode->i_links_count = folders + 2 > EXT4_LINKS_OF_FILE_MAX ? 1 : (uint16_t)(folders + 2);
     inode->i_flags |= indexed ? EXT2_INDEX_FL : 0;
     return ext4_layout_store(importing->writer, entry->inode, &importing->layout, inode);
 }
@@ -185,13 +138,13 @@ static int import_inode(struct importing *importing, uint32_t at, union inode *i
     ext4_layout_clear(&importing->layout);
     if (S_ISDIR(entry->stat.st_mode))
         return import_directory(importing, at, &inode->large);
-    if (entry->links > LINKS_MAX)
+    if (entry->links > EXT4_LINKS_OF_FILE_MAX)
         return varve_fail(EMLINK, "'%s' has %u names; ext4 holds %d of a file", importing->path,
-                          entry->links, LINKS_MAX);
+                          entry->links, EXT4_LINKS_OF_FILE_MAX);
     if (S_ISLNK(entry->stat.st_mode))
         return import_link(importing, entry, &inode->large);
     if (!S_ISREG(entry->stat.st_mode)) {
-        put_device(&entry->stat, &inode->large);
+        ext4_put_device(entry->stat.st_rdev, &inode->large);
         return 0;
     }
     put_size(&inode->large, (uint64_t)entry->stat.st_size);

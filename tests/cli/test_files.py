@@ -105,6 +105,25 @@ def other_contents(name):
         store.refused(FAILED, "datasets", "files", "list", name)
         store.refused(NOT_PERMITTED, "datasets", "files", "delete", name, "--path", "a", "--yes", says="no version")
         store.done("volumes", "delete", name, "--yes")
+    sentence = {
+        "blank": ("truncate -s 8M other", "is blank"),
+        "gpt": ("truncate -s 8M other && echo 'size=4M' | sfdisk -q -X gpt other", "a gpt partition table with 1 partition ("),
+        "dos": ("truncate -s 8M other && printf 'size=2M\\nsize=2M\\n' | sfdisk -q -X dos other", "a dos partition table with 2 partitions"),
+        "bytes": ("head -c 1M /dev/urandom >other", "raw bytes"),
+        "swap": ("truncate -s 8M other && mkswap -q other", "holds swap"),
+        "fat": ("truncate -s 8M other && mkfs.vfat other", "holds vfat as its file system"),
+        "xfs": ("truncate -s 300M other && mkfs.xfs -q other", "holds xfs as its file system"),
+    }
+    for kind, (made, says) in sentence.items():
+        shell(made)
+        ref = new_version(f"{name}-{kind}", store.folder / "other")
+        shell("rm other")
+        where = ("--source-path", "/", "--target-path", str(store.folder / "none"))
+        store.refused(FAILED, "datasets", "files", "list", ref, says=says)
+        store.refused(FAILED, "datasets", "files", "get", ref, *where, says=says)
+        store.refused(FAILED, "datasets", "files", "delete", ref, "--path", "a", "--yes", says=says)
+        store.done("datasets", "delete", f"{name}-{kind}", "--yes")
+    assert not (store.folder / "none").exists()
     raw = store.folder / "raw"
     shell("truncate -s 1M raw && mke2fs -q -t ext4 -O ^has_journal raw && debugfs -w -R 'feature needs_recovery' raw")
     ref = new_version(name + "-left", raw)
