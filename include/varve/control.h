@@ -12,8 +12,9 @@
  *
  *   {"error": {"code": "ENOENT", "message": "there is no volume 'demo'"}}
  *
- * The content of files is streamed as a tar archive instead: through the door, in chunks. When that
- * fails on the way, the connection ends without the last chunk, and what came is not whole.
+ * The content of files is streamed as a tar archive instead, and a manifest as lines of JSON:
+ * through the door, in chunks. When that fails on the way, the connection ends without the last
+ * chunk, and what came is not whole.
  *
  * Every request also takes "operation", a token of the caller's own making of up to 63 bytes. While
  * the request runs, others ask how far it is (GET /v1/operations/TOKEN) and cancel it (DELETE): it
@@ -28,7 +29,6 @@
 #ifndef VARVE_CONTROL_H
 #define VARVE_CONTROL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct varve;
@@ -55,7 +55,7 @@ void varve_control_request(struct varve *varve, const char *who, const char *met
 /* Takes the pieces of a streamed answer, in their order: 0, or -errno with a line to stop it. */
 typedef int (*varve_control_sink)(void *opaque, const void *bytes, size_t length);
 
-/* Answers one request of those whose answer is bytes instead of an object (the content of files):
+/* Answers one request of those whose answer is bytes instead of an object (see the beginning):
  * they are given to `sink` on this thread. The answer's text is then NULL and its status 200; a
  * refusal has a text as above, also one that comes after a part was given. What was given is whole
  * only with status 200. */
@@ -63,8 +63,9 @@ void varve_control_stream(struct varve *varve, const char *who, const char *meth
                           const char *target, varve_control_sink sink, void *opaque,
                           struct varve_control_answer *ret_answer);
 
-/* True when the request is one of these. */
-bool varve_control_is_stream(const char *method, const char *target);
+/* What the bytes are, as HTTP's Content-Type has it, when the request is one of these; else NULL.
+ */
+const char *varve_control_stream_type(const char *method, const char *target);
 
 /* Opens the door on a thread of its own. `socket_path` NULL: VARVE_CONTROL_SOCKET in the store's
  * directory. The socket of a dead server is replaced; one that answers is not (-EBUSY). */

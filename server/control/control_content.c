@@ -1,4 +1,4 @@
-/* The content of files: requests whose answers are streams. */
+/* Requests whose answers are streams: the content of files, and lists without a bound. */
 #include <errno.h>
 
 #include <varve/error.h>
@@ -27,10 +27,17 @@ const struct request_row control_content[] = {
     {"GET", "/v1/files/{name}/content",
      "Files in a ref's ext4 file system, as a tar archive; the answer is no JSON.", get_parameters,
      request_refuse_stream},
+    {"GET", "/v1/versions/{name}/manifest",
+     "The files of a committed version: one JSON object a line, of the version and then of each "
+     "file.",
+     get_parameters, request_refuse_stream},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-static const struct stream_row streams[] = {{&control_content[0], get_send}};
+static const struct stream_row streams[] = {
+    {&control_content[0], "application/x-tar", get_send},
+    {&control_content[1], "application/jsonl", manifest_send},
+};
 
 const struct stream_row *request_stream(const struct request_row *row)
 {

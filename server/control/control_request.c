@@ -148,15 +148,16 @@ void varve_control_stream(struct varve *varve, const char *who, const char *meth
     give_text(refusal(-r), ret_answer);
 }
 
-bool varve_control_is_stream(const char *method, const char *target)
+const char *varve_control_stream_type(const char *method, const char *target)
 {
+    const struct stream_row *stream = NULL;
     struct request_target parsed = {NULL, NULL};
     const struct request_row *row = NULL;
     char *name = NULL;
-    bool streams = request_target_parse(target, &parsed) == 0 &&
-                   request_find(method, parsed.path, &row, &name) == 0 &&
-                   request_stream(row) != NULL;
+    if (request_target_parse(target, &parsed) == 0 &&
+        request_find(method, parsed.path, &row, &name) == 0)
+        stream = request_stream(row);
     free(name);
     request_target_release(&parsed);
-    return streams;
+    return stream != NULL ? stream->type : NULL;
 }

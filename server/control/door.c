@@ -140,13 +140,15 @@ static struct door_deadline *deadline_of(struct MHD_Connection *connection)
 /* The response of a request that gives bytes, or NULL with its refusal. */
 static struct MHD_Response *answer_stream(struct varve_control *control,
                                           struct MHD_Connection *connection, const char *who,
-                                          const char *method, const struct visit *visit,
+                                          const char *method, const char *type,
+                                          const struct visit *visit,
                                           struct varve_control_answer *ret_given)
 {
     const struct door_stream_request request = {.varve = control->varve,
                                                 .who = who,
                                                 .method = method,
                                                 .target = visit->target,
+                                                .type = type,
                                                 .deadlines = control->deadlines,
                                                 .deadline = deadline_of(connection)};
     struct MHD_Response *response = door_stream_begin(&request, ret_given);
@@ -164,9 +166,10 @@ static enum MHD_Result answer(struct varve_control *control, struct MHD_Connecti
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, who,
         sizeof who);
     struct varve_control_answer given;
-    if (visit->length == 0 && varve_control_is_stream(method, visit->target)) {
+    const char *type = visit->length == 0 ? varve_control_stream_type(method, visit->target) : NULL;
+    if (type != NULL) {
         struct MHD_Response *response =
-            answer_stream(control, connection, who, method, visit, &given);
+            answer_stream(control, connection, who, method, type, visit, &given);
         if (response != NULL) {
             enum MHD_Result r = MHD_queue_response(connection, MHD_HTTP_OK, response);
             MHD_destroy_response(response);

@@ -143,7 +143,7 @@ struct MHD_Response *door_stream_begin(const struct door_stream_request *request
             stream_free(stream);
             return NULL;
         }
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-tar");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->type);
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
         return response;
     }

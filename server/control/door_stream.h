@@ -21,6 +21,7 @@ struct varve_control_answer;
 struct door_stream_request {
     struct varve *varve;
     const char *who, *method, *target;
+    const char *type; /* Content-Type; lives for good */
     struct door_deadlines *deadlines;
     struct door_deadline *deadline; /* of the connection */
 };

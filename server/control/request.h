@@ -60,11 +60,15 @@ struct stream_sink {
 };
 struct stream_row {
     const struct request_row *row;
+    const char *type; /* of the content, as HTTP has it */
     int (*send)(const struct call *call, const struct stream_sink *sink);
 };
 int request_refuse_stream(const struct call *call, json_t **ret_answer);
 /* NULL for a row that answers with an object. */
 const struct stream_row *request_stream(const struct request_row *row);
+
+/* The function of control_manifest.c. */
+int manifest_send(const struct call *call, const struct stream_sink *sink);
 
 extern const struct request_row control_content[];
 extern const struct request_row control_volumes[];
