@@ -136,9 +136,17 @@ const struct command volume_show = {
     .run = run_show,
 };
 
-static const struct command *const verbs[] = {
-    &volume_create, &volume_list,    &volume_show,     &volume_resize, &volume_rename,
-    &volume_set,    &volume_release, &volume_rollback, &volume_delete, NULL};
+static const struct command *const verbs[] = {&volume_create,
+                                              &volume_list,
+                                              &volume_show,
+                                              &volume_resize,
+                                              &volume_rename,
+                                              &volume_set,
+                                              &volume_release,
+                                              &volume_rollback,
+                                              &volume_compact,
+                                              &volume_delete,
+                                              NULL};
 
 const struct command command_volumes = {
     .name = "volumes",

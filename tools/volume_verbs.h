@@ -6,6 +6,6 @@
 
 extern const struct command volume_create, volume_list, volume_show; /* volume_show.c, ... */
 extern const struct command volume_resize, volume_rename, volume_set, volume_release, volume_delete;
-extern const struct command volume_rollback;
+extern const struct command volume_rollback, volume_compact;
 
 #endif

@@ -76,6 +76,7 @@ extern const struct request_row control_datasets[];
 extern const struct request_row control_versions[];
 extern const struct request_row control_tags[];
 extern const struct request_row control_commit[];
+extern const struct request_row control_compact[];
 extern const struct request_row control_exports[];
 extern const struct request_row control_files[];
 extern const struct request_row control_scrub[];

@@ -11,7 +11,7 @@ static const struct request_row *const tables[] = {
     control_store,      control_scrub,   control_volumes, control_datasets, control_versions,
     control_commit,     control_tags,    control_exports, control_files,    control_inspect,
     control_operations, control_holds,   control_history, control_usage,    control_snapshots,
-    control_schedules,  control_content,
+    control_schedules,  control_content, control_compact,
 };
 
 static int list_run(const struct call *call, json_t **ret_answer)

@@ -26,7 +26,11 @@ enum journal_kind {
     JOURNAL_ROLLBACK = 10, /* the image has the content of `source` now */
 };
 
-enum { JOURNAL_MORE = 1 };
+enum {
+    JOURNAL_MORE = 1,
+    JOURNAL_MOVE = 2, /* write: the blocks hold what they held before and only lie elsewhere, which
+                         is legal in a frozen image too */
+};
 
 /* A write record covers blocks of one leaf. */
 enum { JOURNAL_WRITE_BLOCKS_MAX = REFS_PER_PAGE };
@@ -41,6 +45,8 @@ struct journal_record {
     struct pblock pblock; /* write: the first of `blocks` places next to each other */
     uint64_t blocks;      /* write, hole */
     const uint8_t *crcs;  /* write: `blocks` little-endian checksums; decoded: inside the bytes */
+    const struct pblock
+        *from;            /* a move, in memory only: where each block lies now; NULL at replay */
     uint64_t source;      /* clone, rollback */
     uint64_t size;        /* create, resize: bytes */
     uint32_t image_flags; /* create, clone, flags */

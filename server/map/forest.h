@@ -106,6 +106,18 @@ int forest_find(struct forest *forest, struct ref root, uint8_t level, uint8_t r
 int forest_find_level(struct forest *forest, struct forest_root root, uint8_t rank, uint64_t key,
                       uint8_t bottom, struct page **ret_page, uint64_t *ret_span);
 
+/* What a tree of an image has at a key for itself. */
+struct forest_alone {
+    struct page *leaf; /* NULL: a hole, or shared */
+    uint64_t span;     /* keys from `key` on for which that holds */
+    uint64_t mapped;   /* blocks that are mapped in there, when `key` begins a leaf; it saturates */
+    bool shared;       /* another tree refers to the leaf, or to a page above it */
+};
+
+/* The leaf at `key` when nothing else refers to it. Its blocks may be shared all the same. */
+int forest_find_alone(struct forest *forest, struct forest_root root, uint8_t rank, uint64_t key,
+                      struct forest_alone *ret_alone);
+
 /* What two trees of images have at a key. */
 struct forest_comparison {
     bool same;       /* they refer to the same, or both to nothing, ... */

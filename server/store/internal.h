@@ -156,7 +156,8 @@ int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
 /* --- store_change.c: one change of the maps, the same at run time and at replay ---- */
 
 /* Applies a record and appends it to the log. JOURNAL_HOLE may do less: record->blocks says what
- * was done. May let the lock go before the change, never between the change and its record. */
+ * was done; so may a move, which is done as a whole or not at all (0). May let the lock go before
+ * the change, never between the change and its record. */
 int store_change_locked(struct store *store, struct journal_record *record);
 
 /* Several clones as one group, at one point in time; at most STORE_GROUP_MAX. */

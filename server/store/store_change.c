@@ -37,6 +37,55 @@ static int apply_write(struct store *store, struct store_image *image,
     return r;
 }
 
+/* Do the blocks of a move lie where they were read, and does nothing else refer to them? 1, 0,
+ * -EAGAIN for FOREST_NEED, or -errno. */
+static int still_there(struct store *store, const struct store_image *image,
+                       const struct journal_record *record)
+{
+    struct forest_root root = {image->record.root, image->record.level};
+    struct forest_alone alone;
+    int r;
+
+    if (record->lblock.n + record->blocks > blocks_for(image->record.size)) {
+        return 0;
+    }
+    r = forest_find_alone(&store->forest, root, RANK_IMAGE, record->lblock.n, &alone);
+    if (r == 0 && alone.leaf == NULL) {
+        return 0;
+    }
+    for (unsigned i = 0; r == 0 && i < record->blocks; i++) {
+        unsigned index = key_index(record->lblock.n + i, 0);
+        struct ref ref = ref_load(alone.leaf->bytes + (size_t)index * REF_BYTES);
+
+        if (ref.kind != REF_HERE || ref.at.n != record->from[i].n) {
+            return 0;
+        }
+        r = forest_ready(&store->forest, ref.at);
+        if (r == 0 && space_count(store->space, ref.at) > 1) {
+            return 0;
+        }
+    }
+    return r == 0 ? 1 : r == FOREST_NEED ? -EAGAIN : r;
+}
+
+/* A move that was overtaken is none: record->blocks is 0 then. Sharing that began meanwhile stays,
+ * since nothing is ever copied by a move. At replay it does what it did. */
+static int apply_move(struct store *store, struct store_image *image, struct journal_record *record)
+{
+    if (record->from != NULL) {
+        int r = still_there(store, image, record);
+
+        if (r == 0) {
+            record->blocks = 0;
+            return UNCHANGED;
+        }
+        if (r < 0) {
+            return r == -EAGAIN ? FOREST_NEED : r;
+        }
+    }
+    return apply_write(store, image, record);
+}
+
 static int apply_hole(struct store *store, struct store_image *image, struct journal_record *record)
 {
     struct tree tree = image_tree(image);
@@ -168,9 +217,10 @@ static int apply(struct store *store, struct journal_record *record, struct stor
 {
     bool is_content = record->kind == JOURNAL_WRITE || record->kind == JOURNAL_HOLE ||
                       record->kind == JOURNAL_RESIZE || record->kind == JOURNAL_ROLLBACK;
+    bool is_move = record->kind == JOURNAL_WRITE && (record->flags & JOURNAL_MOVE) != 0;
     int r;
 
-    if (is_content && (image->record.flags & STORE_IMAGE_FROZEN) != 0) {
+    if (is_content && !is_move && (image->record.flags & STORE_IMAGE_FROZEN) != 0) {
         return varve_fail(EPERM, "image %llu is frozen", (unsigned long long)image->number);
     }
     if ((r = image_writable(store, image)) != 0) {
@@ -178,7 +228,7 @@ static int apply(struct store *store, struct journal_record *record, struct stor
     }
     switch (record->kind) {
     case JOURNAL_WRITE:
-        return apply_write(store, image, record);
+        return is_move ? apply_move(store, image, record) : apply_write(store, image, record);
     case JOURNAL_HOLE:
         return apply_hole(store, image, record);
     case JOURNAL_CREATE:
@@ -264,7 +314,7 @@ static int provide(struct store *store, unsigned *tries)
 static void record_done(struct store *store, struct journal_record *record, bool more)
 {
     if (!store->replaying) {
-        record->flags = more ? JOURNAL_MORE : 0;
+        record->flags = (record->flags & ~(unsigned)JOURNAL_MORE) | (more ? JOURNAL_MORE : 0);
         log_append(&store->log, record);
         if (!more) {
             log_publish(&store->log);

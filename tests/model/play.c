@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/store_compact.h"
 #include "varve/error.h"
 
 void play_failed(const struct play *play, const char *format, ...)
@@ -324,6 +325,29 @@ bool play_freeze(struct play *play, uint64_t image)
                     false);
     settle_failed(play);
     return done;
+}
+
+bool play_compact(struct play *play, uint64_t image)
+{
+    struct store_compaction *compaction = NULL;
+    int rc = store_compact_open(play->store, image, &compaction);
+
+    play->operation++;
+    while (rc == 0 && (rc = store_compact_step(compaction)) == 1 &&
+           !chance_hit(&play->chance, 1, 8))
+        rc = 0;
+    if (compaction != NULL) {
+        struct store_compaction_state state = store_compact_state(compaction);
+
+        say(play, "compact image %llu: %llu bytes moved, %llu in order, %llu shared, says %d",
+            (unsigned long long)image, (unsigned long long)state.moved,
+            (unsigned long long)state.in_order, (unsigned long long)state.shared, rc);
+        play->moved += state.moved;
+    }
+    store_compact_close(compaction);
+    if (rc < 0 && !sim_disk_is_dead(play->disk) && !may_refuse(play, rc))
+        play_failed(play, "compact says %d", rc);
+    return rc >= 0;
 }
 
 bool play_read(struct play *play, uint64_t image, uint64_t offset, uint64_t length)

@@ -22,6 +22,7 @@ struct play {
     bool strict;        /* ENOSPC must have had no effect, not even on some blocks of a request */
     uint64_t partial;   /* how often it had one */
     bool refused_now;   /* the last answer was ENOSPC */
+    uint64_t moved;     /* bytes, by compactions */
     const char *repeat; /* the command that repeats this */
 };
 
@@ -45,6 +46,9 @@ bool play_delete(struct play *play, uint64_t image);
 bool play_resize(struct play *play, uint64_t image, uint64_t size);
 bool play_rollback(struct play *play, uint64_t image, uint64_t source);
 bool play_freeze(struct play *play, uint64_t image);
+/* Moves the image's blocks together, step by step, to the end or as far as chance wants. The
+ * content stays, frozen or not. */
+bool play_compact(struct play *play, uint64_t image);
 /* Reads that range and compares it. */
 bool play_read(struct play *play, uint64_t image, uint64_t offset, uint64_t length);
 /* One step of background work. */

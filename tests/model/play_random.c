@@ -108,6 +108,8 @@ void play_random(struct play *play)
     } else if (kind < 45) {
         if (any_range(play, image, &offset, &length))
             play_read(play, image, offset, length);
+    } else if (kind < 48) {
+        play_compact(play, image);
     } else if (kind < 98) {
         if (any_range(play, image, &offset, &length))
             play_write(play, image, offset, length, hit(play, 1, 10));

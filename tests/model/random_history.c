@@ -172,7 +172,7 @@ static void run_lap(struct lap *lap, uint64_t seed)
     uint64_t made;
 
     lap->stops_done = 0;
-    lap->play.operation = 0;
+    lap->play.operation = lap->play.moved = 0;
     lap->play.chance.state = seed;
     lap->play.repeat = lap->repeat;
     choose_options(lap, &disk, &store);
@@ -212,7 +212,7 @@ int main(int argc, char **argv)
         {"thin", no_argument, NULL, 't'},       {"strict", no_argument, NULL, 'S'},
         {"verbose", no_argument, NULL, 'v'},    {0}};
     static struct lap lap = {.operations = 2000, .stops = 20};
-    uint64_t seed = 1, laps = 1, operations = 0, stops = 0;
+    uint64_t seed = 1, laps = 1, operations = 0, stops = 0, moved = 0;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -255,9 +255,11 @@ int main(int argc, char **argv)
         run_lap(&lap, seed + i);
         operations += lap.play.operation;
         stops += lap.stops_done;
+        moved += lap.play.moved;
     }
-    printf("ok %llu laps from seed %llu: %llu operations, %llu stops", (unsigned long long)laps,
-           (unsigned long long)seed, (unsigned long long)operations, (unsigned long long)stops);
+    printf("ok %llu laps from seed %llu: %llu operations, %llu stops, %llu MiB moved",
+           (unsigned long long)laps, (unsigned long long)seed, (unsigned long long)operations,
+           (unsigned long long)stops, (unsigned long long)moved >> 20);
     if (lap.play.partial > 0)
         printf(", %llu requests done in part when the store was full",
                (unsigned long long)lap.play.partial);

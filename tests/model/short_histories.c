@@ -35,14 +35,15 @@ enum letter {
     FLUSH,
     SNAPSHOT,
     CLONE,
-    DELETE, /* the newest image */
-    FREEZE, /* the newest image */
+    DELETE,  /* the newest image */
+    FREEZE,  /* the newest image */
+    COMPACT, /* the newest image */
     CHECKPOINT,
     BACKGROUND, /* a piece of every kind of work */
     LETTERS
 };
 
-static const char letters[] = "WwFZfSCDcKB";
+static const char letters[] = "WwFZfSCDcMKB";
 
 /* Numbers that were met: open addressing, 0 is none. */
 struct met {
@@ -98,6 +99,9 @@ static void perform(struct play *play, enum letter letter)
         break;
     case FREEZE:
         play_freeze(play, newest);
+        break;
+    case COMPACT:
+        play_compact(play, newest);
         break;
     case CHECKPOINT:
         play_checkpoint(play);

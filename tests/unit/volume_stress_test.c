@@ -1,13 +1,14 @@
 /*
  * Everything at once: clients that write and verify, connect and leave, while volumes are made,
  * renamed, grown, released and deleted, snapshots of all of them taken, read, cloned, rolled back
- * to and deleted, a schedule runs, and the background works. Afterwards every reference is
- * recounted.
+ * to and deleted, a schedule runs, volumes are compacted, and the background works. Afterwards
+ * every reference is recounted.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <varve/compact.h>
 #include <varve/export.h>
 #include <varve/snapshot.h>
 
@@ -17,6 +18,7 @@ enum { WRITERS = 3, SLOT = 3000, SLOTS = 300, SECONDS = 3 };
 
 static struct varve *varve;
 static _Atomic int stop, failures, rounds;
+static _Atomic uint64_t moved;
 
 static void failed(const char *what)
 {
@@ -178,6 +180,21 @@ static void *administer(void *opaque)
     return NULL;
 }
 
+/* Moves what the others write and share. */
+static void *compact(void *opaque)
+{
+    static const char *const volumes[] = {"own-0", "own-1", "common"};
+    struct varve_compact_result result;
+
+    (void)opaque;
+    for (unsigned i = 0; !stop; i++)
+        if (varve_compact(varve, volumes[i % 3], 0, &result) != 0)
+            failed("compact");
+        else
+            moved += result.moved;
+    return NULL;
+}
+
 static void report(void *opaque, const char *line)
 {
     (void)opaque;
@@ -186,7 +203,7 @@ static void report(void *opaque, const char *line)
 
 static void everything_at_once(void)
 {
-    enum { THREADS = WRITERS + 4 };
+    enum { THREADS = WRITERS + 5 };
     unsigned numbers[THREADS];
     pthread_t threads[THREADS];
     struct varve_check_result result;
@@ -204,8 +221,9 @@ static void everything_at_once(void)
         numbers[i] = i;
         CHECK_EQ(pthread_create(&threads[i], NULL,
                                 i < WRITERS       ? write_and_verify
-                                : i < THREADS - 2 ? fight
-                                : i < THREADS - 1 ? freeze
+                                : i < THREADS - 3 ? fight
+                                : i < THREADS - 2 ? freeze
+                                : i < THREADS - 1 ? compact
                                                   : administer,
                                 &numbers[i]),
                  0);
@@ -216,6 +234,7 @@ static void everything_at_once(void)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     CHECK_EQ(failures, 0);
     CHECK(rounds > 0);
+    CHECK(moved > 0);
     CHECK_EQ(varve_check(varve, VARVE_CHECK_DATA, report, NULL, &result), 0);
     CHECK_EQ(result.problems, 0);
     CHECK_EQ(varve_close(varve), 0);
