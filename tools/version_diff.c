@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client.h"
 #include "field.h"
@@ -32,29 +33,47 @@ static void print_ranges(const json_t *answer)
                field_number(answer, "changes") - json_array_size(ranges));
 }
 
+/* One letter, as git says it. */
+static char letter_of(const char *change)
+{
+    return strcmp(change, "added") == 0     ? 'A'
+           : strcmp(change, "removed") == 0 ? 'D'
+           : strcmp(change, "changed") == 0 ? 'M'
+           : strcmp(change, "renamed") == 0 ? 'R'
+                                            : '?';
+}
+
+static void print_file(const json_t *file)
+{
+    char *path = table_clean(field_text(file, "path"));
+    char *old = table_clean(field_text(file, "old_path"));
+    printf("%c %s%s%s\n", letter_of(field_text(file, "change")), old, old[0] != '\0' ? " -> " : "",
+           path);
+    free(path);
+    free(old);
+}
+
 /* Where both have a list of their files. */
 static void print_files(const json_t *answer)
 {
-    const json_t *files = json_object_get(answer, "files"), *paths, *file;
+    const json_t *files = json_object_get(answer, "files"), *paths;
+    json_t *file;
     uint64_t all;
     size_t i;
     if (!json_is_object(files))
         return;
     paths = json_object_get(files, "paths");
     all = field_number(files, "added") + field_number(files, "removed") +
-          field_number(files, "changed");
-    printf("\nFiles: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed\n",
+          field_number(files, "changed") + field_number(files, "renamed");
+    printf("\nFiles: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64
+           " renamed\n",
            field_number(files, "added"), field_number(files, "removed"),
-           field_number(files, "changed"));
-    for (i = 0; i < json_array_size(paths); i++) {
-        char *path;
-        file = json_array_get(paths, i);
-        path = table_clean(field_text(file, "path"));
-        printf("%-8s %s\n", field_text(file, "change"), path != NULL ? path : "?");
-        free(path);
-    }
+           field_number(files, "changed"), field_number(files, "renamed"));
+    json_array_foreach(paths, i, file) print_file(file);
     if (all > json_array_size(paths))
         printf("... and %" PRIu64 " more\n", all - json_array_size(paths));
+    if (field_flag(files, "renames_skipped"))
+        fputs("So many files were added and removed that no renames were looked for.\n", stderr);
 }
 
 static int run(const struct invocation *invocation)
@@ -93,8 +112,9 @@ const struct command version_diff = {
         "FROM and TO are any refs: versions, snapshots, volumes, of the same size or not.\n"
         "Blocks that the two do not share are read and compared, so that equal bytes are no\n"
         "change. Of two versions whose files were listed when they were committed, the files\n"
-        "that were added, removed and changed are shown too; the times alone are no change. At\n"
-        "most 10000 ranges and files are listed; all are counted.",
+        "are shown too, as git does: A added, D deleted, M changed (the times alone are no\n"
+        "change), R renamed: the same bytes under another name. Empty files are never taken\n"
+        "for renamed. At most 10000 ranges and files are listed; all are counted.",
     .example = "varve datasets versions diff images:~1 images:latest",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 2,

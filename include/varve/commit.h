@@ -88,12 +88,19 @@ struct varve_changed_range {
     uint64_t offset, length; /* bytes; whole blocks of 4096 except at an end */
     bool hole;               /* reads as zeroes now, and takes no space */
 };
-enum varve_file_change { VARVE_FILE_ADDED, VARVE_FILE_REMOVED, VARVE_FILE_CHANGED };
+enum varve_file_change {
+    VARVE_FILE_ADDED,
+    VARVE_FILE_REMOVED,
+    VARVE_FILE_CHANGED,
+    VARVE_FILE_RENAMED, /* the same bytes, above 0 of them, under a name that was not there */
+};
 
 struct varve_diff_visitor {
     /* Each may be NULL. A nonzero return stops and is returned. */
     int (*range)(void *opaque, const struct varve_changed_range *range);
-    int (*file)(void *opaque, enum varve_file_change change, const char *path);
+    /* `old_path` only of a rename, else NULL */
+    int (*file)(void *opaque, enum varve_file_change change, const char *path,
+                const char *old_path);
     void *opaque;
 };
 
@@ -103,8 +110,9 @@ struct varve_diff {
     uint64_t ranges;  /* how many, of neighbouring blocks that changed */
     uint64_t changed; /* bytes in them; what lies past the end of one and is no hole in the other
                          counts */
-    bool files;       /* both have a list of files, and the three counts say how they differ */
-    uint64_t files_added, files_removed, files_changed;
+    bool files;       /* both have a list of files, and the counts say how they differ */
+    uint64_t files_added, files_removed, files_changed, files_renamed;
+    bool renames_skipped; /* so many files were added and removed that no renames were looked for */
 };
 
 /* What is different in `to`, seen from `from`: volumes, snapshots and versions, of the same size or

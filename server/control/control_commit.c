@@ -76,17 +76,20 @@ static int add_range(void *opaque, const struct varve_changed_range *range)
     return 0;
 }
 
-static int add_file(void *opaque, enum varve_file_change change, const char *path)
+static int add_file(void *opaque, enum varve_file_change change, const char *path,
+                    const char *old_path)
 {
     static const char *const words[] = {[VARVE_FILE_ADDED] = "added",
                                         [VARVE_FILE_REMOVED] = "removed",
-                                        [VARVE_FILE_CHANGED] = "changed"};
+                                        [VARVE_FILE_CHANGED] = "changed",
+                                        [VARVE_FILE_RENAMED] = "renamed"};
     const struct differences *found = opaque;
-    if (json_array_size(found->files) < LISTED_MAX &&
-        json_array_append_new(found->files, json_pack("{ss so}", "change", words[change], "path",
-                                                      answer_text(path))) < 0)
-        return varve_no_memory("a list of changes");
-    return 0;
+    if (json_array_size(found->files) >= LISTED_MAX)
+        return 0;
+    json_t *file = json_pack("{ss so}", "change", words[change], "path", answer_text(path));
+    if (file != NULL && old_path != NULL)
+        json_object_set_new(file, "old_path", answer_text(old_path));
+    return json_array_append_new(found->files, file) < 0 ? varve_no_memory("a list of changes") : 0;
 }
 
 static int diff_run(const struct call *call, json_t **ret_answer)
@@ -110,9 +113,11 @@ static int diff_run(const struct call *call, json_t **ret_answer)
                   (json_int_t)diff.ranges, "ranges", found.ranges);
     if (diff.files)
         json_object_set_new(*ret_answer, "files",
-                            json_pack("{sI sI sI sO}", "added", (json_int_t)diff.files_added,
+                            json_pack("{sI sI sI sI sb sO}", "added", (json_int_t)diff.files_added,
                                       "removed", (json_int_t)diff.files_removed, "changed",
-                                      (json_int_t)diff.files_changed, "paths", found.files));
+                                      (json_int_t)diff.files_changed, "renamed",
+                                      (json_int_t)diff.files_renamed, "renames_skipped",
+                                      diff.renames_skipped, "paths", found.files));
     else
         json_object_set_new(*ret_answer, "files", json_null());
     json_decref(found.files);

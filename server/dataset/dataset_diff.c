@@ -13,6 +13,7 @@
 #include "catalog/catalog_versions.h"
 #include "dataset/dataset_ref.h"
 #include "dataset/manifest_image.h"
+#include "dataset/rename_pairs.h"
 #include "volume/served_store.h"
 #include "volume/volume_ref.h"
 
@@ -118,35 +119,76 @@ static int compare_all(struct diff *diff)
     return r == 0 ? tell_pending(diff) : r;
 }
 
+struct file_changes {
+    const struct diff *diff;
+    struct rename_pairs *pairs;
+};
+
+static int collect_file(void *opaque, const struct manifest_line *from,
+                        const struct manifest_line *to)
+{
+    const struct file_changes *changes = opaque;
+
+    if (from != NULL && to != NULL)
+        return 0;
+    return rename_pairs_add(changes->pairs, to != NULL ? to : from, to != NULL);
+}
+
+/* A rename is told where the new name stands. */
 static int tell_file(void *opaque, const struct manifest_line *from, const struct manifest_line *to)
 {
-    const struct diff *diff = opaque;
-    const enum varve_file_change change = from == NULL ? VARVE_FILE_ADDED
-                                          : to == NULL ? VARVE_FILE_REMOVED
-                                                       : VARVE_FILE_CHANGED;
+    const struct file_changes *changes = opaque;
+    const struct varve_diff_visitor *visitor = changes->diff->visitor;
+    const char *other = NULL;
+    enum varve_file_change change = from == NULL ? VARVE_FILE_ADDED
+                                    : to == NULL ? VARVE_FILE_REMOVED
+                                                 : VARVE_FILE_CHANGED;
 
-    return diff->visitor->file == NULL ? 0
-                                       : diff->visitor->file(diff->visitor->opaque, change,
-                                                             to != NULL ? to->path : from->path);
+    if (change != VARVE_FILE_CHANGED)
+        other = rename_pairs_next(changes->pairs, to != NULL ? to : from);
+    if (other != NULL && change == VARVE_FILE_REMOVED)
+        return 0;
+    if (other != NULL)
+        change = VARVE_FILE_RENAMED;
+    return visitor->file(visitor->opaque, change, to != NULL ? to->path : from->path, other);
+}
+
+/* Twice: which are renames is known only when all were seen. */
+static int compare_files_with(struct diff *diff, struct rename_pairs *pairs)
+{
+    struct file_changes changes = {diff, pairs};
+    struct manifest_difference counts;
+    struct varve_diff *result = &diff->result;
+    int r = manifest_compare(diff->store, diff->from.manifest, diff->to.manifest, collect_file,
+                             &changes, &counts);
+
+    if (r != 0)
+        return r;
+    result->files = true;
+    result->files_renamed = rename_pairs_find(pairs);
+    result->renames_skipped = rename_pairs_too_many(pairs);
+    result->files_added = counts.added - result->files_renamed;
+    result->files_removed = counts.removed - result->files_renamed;
+    result->files_changed = counts.changed;
+    if (diff->visitor->file == NULL)
+        return 0;
+    return manifest_compare(diff->store, diff->from.manifest, diff->to.manifest, tell_file,
+                            &changes, &counts);
 }
 
 /* What both have a list of. */
 static int compare_files(struct diff *diff)
 {
-    struct manifest_difference counts;
+    struct rename_pairs *pairs = NULL;
     int r;
 
     if (diff->from.manifest == 0 || diff->to.manifest == 0)
         return 0;
-    r = manifest_compare(diff->store, diff->from.manifest, diff->to.manifest, tell_file, diff,
-                         &counts);
-    if (r != 0)
-        return r;
-    diff->result.files = true;
-    diff->result.files_added = counts.added;
-    diff->result.files_removed = counts.removed;
-    diff->result.files_changed = counts.changed;
-    return 0;
+    r = rename_pairs_new(&pairs);
+    if (r == 0)
+        r = compare_files_with(diff, pairs);
+    rename_pairs_free(pairs);
+    return r;
 }
 
 /* --- the two --------------------------------------------------------------------------------- */

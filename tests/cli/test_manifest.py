@@ -93,11 +93,42 @@ def refused(name, ref):
     store.refused(FAILED, *MANIFEST, open_one, "--json", says="class raw")
 
 
+def renames(name):
+    """What has the same bytes under another name is renamed, and nothing is guessed of empty files."""
+    before = store.json("datasets", "versions", "create", name, "--source-path", f"{TREE}/")["ref"]
+    moves = {"a/one": "a/uno", "a/b/deep": "deep", "empty": "void"}
+    for old, new in moves.items():
+        (TREE / old).rename(TREE / new)
+    (TREE / "a-b").write_text("comes after what is in A")
+    (TREE / "copy").write_text("one\n")
+    after = store.json("datasets", "versions", "create", name, "--source-path", f"{TREE}/")["ref"]
+    found = store.json("datasets", "versions", "diff", before, after)["files"]
+    assert found.pop("paths") == [
+        {"change": "renamed", "path": "a/uno", "old_path": "a/one"},
+        {"change": "changed", "path": "a-b"},
+        {"change": "added", "path": "copy"},
+        {"change": "renamed", "path": "deep", "old_path": "a/b/deep"},
+        {"change": "removed", "path": "empty"},
+        {"change": "added", "path": "void"},
+    ], found
+    assert found == {"added": 2, "removed": 1, "changed": 1, "renamed": 2, "renames_skipped": False}, found
+    said = store.done("datasets", "versions", "diff", before, after)
+    files = said[said.index("\nFiles:"):]
+    assert files == "\n".join([
+        "", "Files: 2 added, 1 removed, 1 changed, 2 renamed", "R a/one -> a/uno", "M a-b", "A copy", "R a/b/deep -> deep",
+        "D empty", "A void", ""]), files
+    (TREE / "copy").unlink()
+    (TREE / "a-b").write_text("comes after what is in a")
+    for old, new in moves.items():
+        (TREE / new).rename(TREE / old)
+
+
 def all_of_it(name):
     ref = committed(name)
     whole(ref)
     below(ref)
     refused(name, ref)
+    renames(name)
 
 
 def memory(pid, what):

@@ -179,7 +179,7 @@ def lists_of_files(name):
     changes = sorted((change["change"], change["path"]) for change in found["paths"])
     assert changes == [("added", "a/new\nline"), ("changed", "big"), ("changed", "fifo")], changes
     said = store.done("datasets", "versions", "diff", first["ref"], third)
-    assert "Files: 1 added, 0 removed, 2 changed\n" in said and "added    a/new?line\n" in said, said
+    assert "Files: 1 added, 0 removed, 2 changed, 0 renamed\n" in said and "\nA a/new?line\n" in said, said
     (TREE / "a/new\nline").unlink()
     os.chmod(TREE / "fifo", 0o644)
     raw = store.done("datasets", "versions", "create", name, "--size", "10M").split()[-1]

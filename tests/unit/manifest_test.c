@@ -11,6 +11,7 @@
 
 #include "catalog/catalog_versions.h"
 #include "dataset/manifest_image.h"
+#include "dataset/rename_pairs.h"
 #include "trial_store.h"
 #include "volume/served_store.h"
 
@@ -96,6 +97,87 @@ static void order_of_paths(void)
 
             CHECK_EQ((order > 0) - (order < 0), (i > j) - (i < j));
         }
+}
+
+/* --- renames --------------------------------------------------------------------------------- */
+
+/* A file of size bytes whose digest is one letter many times. */
+static const struct manifest_line *file_of(const char *path, char content, uint64_t size)
+{
+    static struct manifest_line line;
+
+    (void)snprintf(line.path, sizeof line.path, "%s", path);
+    memset(line.digest, content, DIGEST_TEXT);
+    line.type = 'f';
+    line.size = size;
+    return &line;
+}
+
+struct change {
+    const char *path;
+    bool added;
+    char content;
+    uint64_t size;
+    const char *partner; /* that it must get */
+};
+
+static void pairs_are(const struct change *changes, size_t count, uint64_t wanted)
+{
+    struct rename_pairs *pairs;
+
+    CHECK_EQ(rename_pairs_new(&pairs), 0);
+    for (size_t i = 0; i < count; i++)
+        CHECK_EQ(rename_pairs_add(pairs,
+                                  file_of(changes[i].path, changes[i].content, changes[i].size),
+                                  changes[i].added),
+                 0);
+    CHECK_EQ(rename_pairs_find(pairs), wanted);
+    CHECK(!rename_pairs_too_many(pairs));
+    for (size_t i = 0; i < count; i++) {
+        const char *partner =
+            rename_pairs_next(pairs, file_of(changes[i].path, changes[i].content, changes[i].size));
+
+        CHECK((partner == NULL) == (changes[i].partner == NULL));
+        CHECK(partner == NULL || strcmp(partner, changes[i].partner) == 0);
+    }
+    rename_pairs_free(pairs);
+}
+
+static void renames_are_paired(void)
+{
+    static const struct change simple[] = {
+        {"a", false, 'a', 5, "z/b"},   {"empty", false, 'e', 0, NULL},
+        {"gone", false, 'g', 5, NULL}, {"new-empty", true, 'e', 0, NULL},
+        {"other", true, 'o', 5, NULL}, {"size", false, 's', 5, NULL},
+        {"size2", true, 's', 6, NULL}, {"z/b", true, 'a', 5, "a"}};
+    /* of one content: the last name counts, then the order; what is left over is no rename */
+    static const struct change alike[] = {{"new/one", true, 'x', 9, "old/one"},
+                                          {"new/three", true, 'x', 9, "old/two"},
+                                          {"new/two2", true, 'x', 9, NULL},
+                                          {"old/one", false, 'x', 9, "new/one"},
+                                          {"old/two", false, 'x', 9, "new/three"}};
+
+    pairs_are(simple, sizeof simple / sizeof simple[0], 1);
+    pairs_are(alike, sizeof alike / sizeof alike[0], 2);
+    pairs_are(NULL, 0, 0);
+}
+
+static void too_many_names_are_no_renames(void)
+{
+    static char path[4000];
+    struct rename_pairs *pairs;
+    bool full = false;
+
+    CHECK_EQ(rename_pairs_new(&pairs), 0);
+    memset(path, 'p', sizeof path - 1);
+    for (unsigned i = 0; !full; i++) {
+        CHECK(i < 20000);
+        CHECK_EQ(rename_pairs_add(pairs, file_of(path, 'c', 1), i % 2 == 0), 0);
+        full = rename_pairs_too_many(pairs);
+    }
+    CHECK_EQ(rename_pairs_find(pairs), 0);
+    CHECK(rename_pairs_next(pairs, file_of(path, 'c', 1)) == NULL);
+    rename_pairs_free(pairs);
 }
 
 /* --- of versions ----------------------------------------------------------------------------- */
@@ -297,6 +379,8 @@ int main(int argc, char **argv)
         {"lines come back", lines_come_back},
         {"bad lines are refused", bad_lines_are_refused},
         {"order of paths", order_of_paths},
+        {"renames are paired", renames_are_paired},
+        {"too many names are no renames", too_many_names_are_no_renames},
         {"digests, and what is read again", digests_and_what_is_read_again}};
 
     return check_main(argc, argv, cases, sizeof cases / sizeof cases[0]);
