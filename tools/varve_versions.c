@@ -34,6 +34,7 @@ static void print_row(struct table *table, const json_t *version)
     table_text(table, field_text(version, "committed_at")[0] != '\0'
                           ? field_text(version, "committed_at")
                           : field_text(version, "created"));
+    table_number(table, field_number(version, "holds"));
     table_text(table, tags);
     table_text(table, field_text(version, "message"));
     free(tags);
@@ -41,9 +42,10 @@ static void print_row(struct table *table, const json_t *version)
 
 static void print_table(const json_t *versions)
 {
-    static const char *const headings[] = {"VERSION", "SEQ",  "STATE", "SIZE",    "MAPPED",
-                                           "DIGEST",  "TIME", "TAGS",  "MESSAGE", NULL};
-    struct table *table = table_new("lrlrrllll", headings);
+    static const char *const headings[] = {"VERSION", "SEQ",     "STATE", "SIZE",
+                                           "MAPPED",  "DIGEST",  "TIME",  "HOLDS",
+                                           "TAGS",    "MESSAGE", NULL};
+    struct table *table = table_new("lrlrrllrll", headings);
     size_t i;
     json_t *version;
     json_array_foreach(versions, i, version) print_row(table, version);
@@ -183,7 +185,8 @@ static const struct command version_list = {
     .arguments = "DATASET",
     .details =
         "SEQ is the order of commits. MAPPED is what a version holds, shared with others or\n"
-        "not. DIGEST shows the first 12 digits. TIME is that of the commit.",
+        "not. DIGEST shows the first 12 digits. TIME is that of the commit. HOLDS counts the\n"
+        "reasons to keep it ('varve holds list').",
     .example = "varve datasets versions list images --all",
     .flags = COMMAND_STORE | COMMAND_JSON,
     .arguments_max = 1,

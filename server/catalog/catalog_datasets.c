@@ -126,6 +126,7 @@ static int name_is_taken(const char *full_name)
 }
 
 int catalog_dataset_insert(struct catalog *catalog, const struct catalog_dataset *dataset,
+                           const struct catalog_belongings *belongings,
                            const struct catalog_change *change)
 {
     char object[FULL_NAME];
@@ -136,6 +137,9 @@ int catalog_dataset_insert(struct catalog *catalog, const struct catalog_dataset
     r = catalog_begin_locked(catalog);
     if (r == 0) {
         r = insert_row_locked(catalog, dataset);
+        if (r == 0)
+            r = catalog_settings_apply_locked(catalog, dataset->id, "", belongings->settings,
+                                              belongings->setting_count);
         if (r == 0)
             r = catalog_history_insert_locked(catalog, kind, object, change);
         r = catalog_end_locked(catalog, r);

@@ -32,8 +32,22 @@ struct catalog_dataset {
 void catalog_dataset_full_name(const struct catalog_dataset *dataset,
                                char ret_text[2 * CATALOG_NAME_MAX + 2]);
 
+/* A key with its value; without one (NULL) it is to be removed. */
+struct catalog_setting {
+    const char *key;
+    const char *value;
+};
+
+/* What a dataset or a version has from the start: it is inserted with the row, or neither is. */
+struct catalog_belongings {
+    const struct catalog_setting *settings;
+    size_t setting_count;
+    const char *hold; /* of a version: why it must stay; or NULL */
+};
+
 /* -EEXIST when the team has a dataset of that name, or the id was ever used. */
 int catalog_dataset_insert(struct catalog *catalog, const struct catalog_dataset *dataset,
+                           const struct catalog_belongings *belongings,
                            const struct catalog_change *change);
 
 /* By name in the team, or by id: then the team is "" or the dataset's own. */
@@ -43,12 +57,6 @@ int catalog_dataset_find(struct catalog *catalog, const char *team, const char *
 /* In the order of teams and names; -ENOENT, with no line, after the last. ("", "") begins. */
 int catalog_dataset_next(struct catalog *catalog, const char *after_team, const char *after_name,
                          struct catalog_dataset *ret_dataset);
-
-/* A key with its value; without one (NULL) it is to be removed. */
-struct catalog_setting {
-    const char *key;
-    const char *value;
-};
 
 /* What is to change; NULL members stay as they are. */
 struct catalog_dataset_update {

@@ -8,7 +8,10 @@
 
 static const char kind[] = "snapshot";
 
-#define COLUMNS "id, volume, name, head, image, created, who, message, schedule"
+/* The holds are counted by the query of the row: a list takes no further one. */
+#define COLUMNS                                                                                    \
+    "id, volume, name, head, image, created, who, message, schedule, "                             \
+    "(SELECT count(*) FROM hold h WHERE h.image = snapshot.image)"
 
 void catalog_snapshot_ref(const struct catalog_snapshot *snapshot,
                           char text[CATALOG_SNAPSHOT_REF_MAX + 1])
@@ -112,6 +115,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
     row.image = (uint64_t)sqlite3_column_int64(statement, 4);
     row.created = sqlite3_column_int64(statement, 5);
     row.schedule = sqlite3_column_int64(statement, 8);
+    row.holds = (unsigned)sqlite3_column_int64(statement, 9);
     *ret_snapshot = row;
     return 0;
 }

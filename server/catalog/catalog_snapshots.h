@@ -22,6 +22,7 @@ struct catalog_snapshot {
     char message[CATALOG_MESSAGE_MAX + 1];
     int64_t schedule; /* seconds of the schedule that took it, which then ran at `created`; 0: a
                          person did */
+    unsigned holds;   /* how many hold its image; only read */
 };
 
 /* All of them or none, ids are the catalog's; each is held for `hold` if that is not NULL. -EEXIST

@@ -17,7 +17,8 @@ _Static_assert(2 * CATALOG_NAME_MAX + 2 + CATALOG_VERSION_ID + 1 <= CATALOG_REF_
     "v.dataset, v.id, d.team, d.name, v.image, v.created, v.who, v.message, v.parent, "            \
     "ifnull(v.sequence, 0), ifnull(v.committed, 0), ifnull(v.committer, ''), "                     \
     "ifnull(v.digest, ''), ifnull(v.class, ''), ifnull(v.tree_image, 0), "                         \
-    "ifnull(v.manifest_image, 0), ifnull(v.files, 0)"
+    "ifnull(v.manifest_image, 0), ifnull(v.files, 0), "                                            \
+    "(SELECT count(*) FROM hold h WHERE h.image = v.image)"
 #define SELECT_VERSION "SELECT " COLUMNS " FROM version v JOIN dataset d ON d.id = v.dataset "
 
 bool catalog_is_version_id(const char *text)
@@ -63,6 +64,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
         .tree_image = (uint64_t)sqlite3_column_int64(statement, 14),
         .manifest_image = (uint64_t)sqlite3_column_int64(statement, 15),
         .files = (uint64_t)sqlite3_column_int64(statement, 16),
+        .holds = (unsigned)sqlite3_column_int64(statement, 17),
     };
     int r = read_texts(catalog, statement, &row);
 
@@ -286,7 +288,19 @@ static int insert_row_locked(struct catalog *catalog, const struct catalog_versi
     return r == 0 ? catalog_run_locked(catalog, statement) : r;
 }
 
+static int insert_hold_locked(struct catalog *catalog, const struct catalog_version *version,
+                              const char *reason, const char *who)
+{
+    char what[CATALOG_WHAT_MAX + 1];
+    const struct catalog_change change = {who, what};
+    int r = catalog_hold_insert_locked(catalog, version->image, reason, who);
+
+    snprintf(what, sizeof what, "held: %s", reason);
+    return r == 0 ? book_locked(catalog, version->dataset, version->id, &change) : r;
+}
+
 int catalog_version_insert(struct catalog *catalog, const struct catalog_version *version,
+                           const struct catalog_belongings *belongings,
                            const struct catalog_change *change)
 {
     int r;
@@ -296,7 +310,12 @@ int catalog_version_insert(struct catalog *catalog, const struct catalog_version
     if (r == 0) {
         r = insert_row_locked(catalog, version);
         if (r == 0)
+            r = catalog_settings_apply_locked(catalog, version->dataset, version->id,
+                                              belongings->settings, belongings->setting_count);
+        if (r == 0)
             r = book_locked(catalog, version->dataset, version->id, change);
+        if (r == 0 && belongings->hold != NULL)
+            r = insert_hold_locked(catalog, version, belongings->hold, change->who);
         r = catalog_end_locked(catalog, r);
     }
     catalog_unlock(catalog);

@@ -26,6 +26,7 @@ struct catalog_version {
     char who[CATALOG_WHO_MAX + 1];
     char message[CATALOG_MESSAGE_MAX + 1];
     char parent[CATALOG_REF_MAX + 1]; /* what it was cloned from, or "" */
+    unsigned holds;                   /* how many hold its image; only read */
 
     /* From here on 0 or "" until it is committed. */
     int64_t sequence; /* order of commits in the dataset, from 1 */
@@ -45,6 +46,7 @@ int catalog_version_id_is_used(struct catalog *catalog, const char *dataset, con
 /* Inserts it uncommitted: `ref` and all below `parent` are not looked at. -EEXIST when the id was
  * ever used, or another row has the image. */
 int catalog_version_insert(struct catalog *catalog, const struct catalog_version *version,
+                           const struct catalog_belongings *belongings,
                            const struct catalog_change *change);
 
 /* Inserts a version that the catalog lost as it is here, also a committed one: then `sequence`,

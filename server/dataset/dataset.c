@@ -22,14 +22,11 @@ static int check_size(uint64_t size)
     return size == 0 ? 0 : size_check(size);
 }
 
-/* The catalog takes the settings of an existing row. */
 static int insert_locked(struct catalog *catalog, struct catalog_dataset *row,
                          const struct varve_dataset_options *options)
 {
     const struct catalog_change change = {varve_actor(), "created"};
-    const struct catalog_change more = {varve_actor(), "got its metadata"};
-    const struct catalog_change undo = {varve_actor(), "taken back"};
-    const struct catalog_dataset_update update = {
+    const struct catalog_belongings belongings = {
         .settings = (const struct catalog_setting *)options->settings.settings,
         .setting_count = options->settings.count};
     int r = -EEXIST;
@@ -44,19 +41,9 @@ static int insert_locked(struct catalog *catalog, struct catalog_dataset *row,
         if (r == -ENOENT)
             r = dataset_id_draw(row->id);
         if (r == 0)
-            r = catalog_dataset_insert(catalog, row, &change);
+            r = catalog_dataset_insert(catalog, row, &belongings, &change);
     }
-    if (r != 0 || update.setting_count == 0)
-        return r;
-    r = catalog_dataset_update(catalog, row, &update, &more);
-    if (r != 0) {
-        char line[512];
-
-        snprintf(line, sizeof line, "%s", varve_error());
-        (void)catalog_dataset_delete(catalog, row, &undo);
-        return varve_fail(-r, "%s", line);
-    }
-    return 0;
+    return r;
 }
 
 _Static_assert(sizeof(struct varve_setting) == sizeof(struct catalog_setting) &&

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <varve/error.h>
 
-#include "catalog/catalog_holds.h"
 #include "catalog/catalog_metadata.h"
 #include "catalog/catalog_snapshots.h"
 #include "volume/volume_name.h"
@@ -105,20 +104,6 @@ static void name_parent(struct catalog *catalog, const char *parent, struct varv
     }
 }
 
-static int count_holds(struct catalog *catalog, uint64_t image, unsigned *ret_holds)
-{
-    struct catalog_hold hold = {.number = 0};
-    unsigned holds = 0;
-    int r;
-
-    while ((r = catalog_hold_next(catalog, hold.number, image, &hold)) == 0)
-        holds++;
-    if (r != -ENOENT)
-        return r;
-    *ret_holds = holds;
-    return 0;
-}
-
 /* What the row itself says. */
 static void copy_row(const struct dataset_view *view, const struct catalog_version *row,
                      struct varve_version *version)
@@ -132,6 +117,7 @@ static void copy_row(const struct dataset_view *view, const struct catalog_versi
     memcpy(version->committer, row->committer, sizeof row->committer);
     memcpy(version->digest, row->digest, sizeof row->digest);
     memcpy(version->class, row->class, sizeof row->class);
+    version->holds = row->holds;
     name_parent(view->catalog, row->parent, version);
     version->latest = row->sequence != 0 && strcmp(view->latest, row->id) == 0;
     for (size_t i = 0; i < view->tags.count; i++) {
@@ -162,9 +148,6 @@ int version_stat_locked(const struct dataset_view *view, const struct catalog_ve
         version.mapped_bytes = info.mapped;
         version.incomplete = row->sequence == 0 && (info.flags & STORE_IMAGE_INCOMPLETE) != 0;
     }
-    r = count_holds(view->catalog, row->image, &version.holds);
-    if (r != 0)
-        return r;
     attendance_of(view->varve->attachments, row->image, &attendance);
     version.connections = attendance.seats;
     snprintf(version.writer, sizeof version.writer, "%s", attendance.writer);

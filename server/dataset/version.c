@@ -7,11 +7,10 @@
 #include <time.h>
 #include <varve/error.h>
 
-#include "catalog/catalog_holds.h"
 #include "dataset/dataset_id.h"
 #include "dataset/dataset_ref.h"
 #include "dataset/dataset_view.h"
-#include "volume/image_label.h"
+#include "volume/image_name.h"
 #include "volume/volume_name.h"
 #include "volume/volume_ref.h"
 
@@ -22,7 +21,6 @@ struct birth {
     struct catalog_dataset dataset;
     const struct varve_version_options *options;
     struct catalog_version row;
-    struct image_label label;
     char what[CATALOG_WHAT_MAX + 1];
 };
 
@@ -48,6 +46,19 @@ static void keep_parent(struct birth *birth, const struct resolved *source)
     else
         snprintf(birth->row.parent, sizeof birth->row.parent, "%s", source->ref);
     snprintf(birth->what, sizeof birth->what, "cloned from %s", source->ref);
+}
+
+/* A clone that cannot grow goes again; the line says why it could not. */
+static int grow_clone(struct store *store, uint64_t image, uint64_t size)
+{
+    char line[512];
+    int r = store_image_resize(store, image, size);
+
+    if (r == 0)
+        return 0;
+    snprintf(line, sizeof line, "%s", varve_error());
+    (void)store_image_delete(store, image);
+    return varve_fail(-r, "%s", line);
 }
 
 static int make_clone(struct birth *birth, const char *label)
@@ -77,76 +88,41 @@ static int make_clone(struct birth *birth, const char *label)
         return r;
     birth->row.image = clone.image;
     keep_parent(birth, &source);
-    return size > info.size ? store_image_resize(store, clone.image, size) : 0;
+    return size > info.size ? grow_clone(store, clone.image, size) : 0;
 }
 
 /* With its hold and metadata, or not at all. */
-static int name_it(struct birth *birth)
+static int name_it(void *opaque)
 {
+    struct birth *birth = opaque;
     const struct varve_version_options *options = birth->options;
     const struct catalog_change change = {varve_actor(), birth->what};
-    const struct catalog_change more = {varve_actor(), "got its metadata"};
-    const struct catalog_change undo = {varve_actor(), "taken back"};
-    const struct catalog_version_update update = {
+    const struct catalog_belongings belongings = {
         .settings = (const struct catalog_setting *)options->settings.settings,
-        .setting_count = options->settings.count};
-    struct catalog_version *row = &birth->row;
-    char held[CATALOG_WHAT_MAX + 1], name[VARVE_DATASET_NAME_MAX + 1], line[512];
-    const struct catalog_change hold = {varve_actor(), held};
-    int64_t number;
-    int r = catalog_version_insert(birth->catalog, row, &change);
+        .setting_count = options->settings.count,
+        .hold = options->hold};
 
-    if (r != 0)
-        return r;
-    catalog_dataset_full_name(&birth->dataset, name);
-    snprintf(row->ref, sizeof row->ref, "%s:%s", name, row->id);
-    if (update.setting_count > 0)
-        r = catalog_version_update(birth->catalog, row, &update, &more);
-    if (r == 0 && options->hold != NULL) {
-        snprintf(held, sizeof held, "held: %s", options->hold);
-        r = catalog_hold_insert(birth->catalog, row->image, options->hold, "version", row->ref,
-                                &hold, &number);
-    }
-    if (r == 0)
-        return 0;
-    snprintf(line, sizeof line, "%s", varve_error());
-    (void)catalog_version_delete(birth->catalog, row, &undo);
-    return varve_fail(-r, "%s", line);
+    return catalog_version_insert(birth->catalog, &birth->row, &belongings, &change);
 }
 
-/* The image first, durable and labelled "new"; then its name; then the final label. A crash in
- * between leaves what the next opening undoes or finishes. */
 static int create_locked(struct birth *birth)
 {
     struct catalog_version *row = &birth->row;
-    char label[IMAGE_LABEL_SIZE], line[512];
+    struct born_image born = {.label = {.kind = LABEL_VERSION}};
+    char label[IMAGE_LABEL_SIZE];
     int r = version_id_draw_locked(birth->catalog, birth->dataset.id, row->id);
 
     if (r != 0)
         return r;
-    birth->label = (struct image_label){.kind = LABEL_VERSION};
     memcpy(row->dataset, birth->dataset.id, sizeof row->dataset);
-    memcpy(birth->label.dataset, row->dataset, sizeof row->dataset);
-    memcpy(birth->label.version, row->id, sizeof row->id);
-    image_label_format(LABEL_NEW, &birth->label, label);
+    memcpy(born.label.dataset, row->dataset, sizeof row->dataset);
+    memcpy(born.label.version, row->id, sizeof row->id);
+    image_label_format(LABEL_NEW, &born.label, label);
     r = birth->options->from != NULL ? make_clone(birth, label) : make_empty(birth, label);
+    born.image = row->image;
     if (r == 0)
-        r = store_flush(birth->varve->store);
-    if (r == 0)
-        r = name_it(birth);
-    if (r != 0) {
-        /* Where this fails too, or the row may be there all the same, the next opening does it. The
-         * line says what came first. */
-        snprintf(line, sizeof line, "%s", varve_error());
-        if (row->image != 0 && !catalog_is_in_doubt(birth->varve->catalog))
-            (void)store_image_delete(birth->varve->store, row->image);
-        return varve_fail(-r, "%s", line);
-    }
-    image_label_format(LABEL_LIVE, &birth->label, label);
-    if (store_image_set_label(birth->varve->store, row->image, label) != 0)
-        note(birth->varve, "the new version '%s' could not be labelled in the store: %s", row->ref,
-             varve_error());
-    return 0;
+        r = images_name_locked(birth->varve, &born, 1, name_it, birth);
+    return r == 0 ? catalog_version_find(birth->catalog, row->dataset, row->id, row) : r;
 }
 
 static int check_options(const struct varve_version_options *options)

@@ -8,25 +8,13 @@
 #include <string.h>
 #include <varve/error.h>
 
-#include "catalog/catalog_holds.h"
 #include "volume/guard.h"
 #include "volume/image_delete.h"
 #include "volume/rows.h"
 #include "volume/volume_name.h"
 
-static int count_holds(struct catalog *catalog, uint64_t image, unsigned *ret_count)
-{
-    struct catalog_hold hold = {.number = 0};
-    int r;
-
-    *ret_count = 0;
-    while ((r = catalog_hold_next(catalog, hold.number, image, &hold)) == 0)
-        ++*ret_count;
-    return r == -ENOENT ? 0 : r;
-}
-
-int snapshot_stat_locked(struct varve *varve, struct catalog *catalog,
-                         const struct catalog_snapshot *row, struct varve_snapshot *ret_snapshot)
+int snapshot_stat_locked(struct varve *varve, const struct catalog_snapshot *row,
+                         struct varve_snapshot *ret_snapshot)
 {
     struct varve_snapshot snapshot = {
         .image = row->image, .created = row->created, .schedule = row->schedule};
@@ -41,9 +29,7 @@ int snapshot_stat_locked(struct varve *varve, struct catalog *catalog,
         snapshot.size = info.size;
         snapshot.mapped_bytes = info.mapped;
     }
-    r = count_holds(catalog, row->image, &snapshot.holds);
-    if (r != 0)
-        return r;
+    snapshot.holds = row->holds;
     catalog_snapshot_ref(row, snapshot.ref);
     snprintf(snapshot.volume, sizeof snapshot.volume, "%s", row->volume);
     snprintf(snapshot.name, sizeof snapshot.name, "%s", row->name);
@@ -78,7 +64,7 @@ int varve_snapshot_show(struct varve *varve, const char *ref, struct varve_snaps
         return r;
     r = snapshot_find_locked(catalog, ref, &row);
     if (r == 0)
-        r = snapshot_stat_locked(varve, catalog, &row, ret_snapshot);
+        r = snapshot_stat_locked(varve, &row, ret_snapshot);
     names_leave(varve);
     return r;
 }
@@ -100,7 +86,7 @@ static int fetch(struct varve *varve, const char *volume, struct catalog_snapsho
         if (r == 0 && volume != NULL && strcmp(row->volume, volume) != 0)
             r = -ENOENT;
         if (r == 0)
-            r = snapshot_stat_locked(varve, catalog, row, &snapshot);
+            r = snapshot_stat_locked(varve, row, &snapshot);
         if (r == 0)
             r = rows_add(rows, &snapshot);
     }

@@ -9,8 +9,8 @@
 
 /* A row, and what the store knows of it. A missing image is no failure: *ret_snapshot says that it
  * is damaged. Expects the names lock. */
-int snapshot_stat_locked(struct varve *varve, struct catalog *catalog,
-                         const struct catalog_snapshot *row, struct varve_snapshot *ret_snapshot);
+int snapshot_stat_locked(struct varve *varve, const struct catalog_snapshot *row,
+                         struct varve_snapshot *ret_snapshot);
 
 /* How snapshots are taken, besides the options: by a schedule, at a given time. */
 struct snapshot_occasion {

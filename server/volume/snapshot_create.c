@@ -207,6 +207,7 @@ static int make_group(struct group *group, const char *const *volumes, size_t co
     for (size_t i = 0; r == 0 && i < count; i++) {
         group->rows[i].created = occasion->now;
         group->rows[i].schedule = occasion->schedule;
+        group->rows[i].holds = group->hold != NULL;
     }
     return r == 0 ? take(group) : r;
 }
@@ -225,7 +226,7 @@ int snapshots_take_locked(struct varve *varve, struct catalog *catalog, const ch
     for (size_t i = 0; r == 0 && i < count; i++) {
         ret_snapshots[i] = (struct varve_snapshot){.image = group.rows[i].image};
         catalog_snapshot_ref(&group.rows[i], ret_snapshots[i].ref);
-        (void)snapshot_stat_locked(varve, catalog, &group.rows[i], &ret_snapshots[i]);
+        (void)snapshot_stat_locked(varve, &group.rows[i], &ret_snapshots[i]);
     }
     group_free(&group);
     return r;

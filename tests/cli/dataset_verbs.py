@@ -58,6 +58,12 @@ def good(store):
     store.refused(BUSY, "datasets", "delete", "vision/images", "--yes", says="audit")
     store.refused(BUSY, "datasets", "versions", "delete", clone["ref"], "--yes", "--force", says="holds release")
     store.refused(BUSY, "datasets", "delete", "vision/images", "--yes", "--force", says="holds release")
+    assert [v["holds"] for v in store.json("datasets", "versions", "list", "vision/images", "--all")["versions"]] == [1]
+    store.done("holds", "add", clone["ref"], "--reason", "and again")
+    table = [line.split() for line in store.done("datasets", "versions", "list", "vision/images", "--all").splitlines()]
+    assert table[0][-3:] == ["HOLDS", "TAGS", "MESSAGE"] and table[1][-3:] == ["2", "-", "-"], table
+    events = [event["what"] for event in store.json("log", clone["ref"])["events"]]
+    assert events == ["held: and again", "held: audit", f"cloned from {first}"], events
     store.done("holds", "release", clone["ref"])
     gone = store.done("datasets", "versions", "delete", clone["ref"], "--yes", "--force")
     assert gone == f"Deleted dataset version: {clone['ref']}\n", gone

@@ -8,6 +8,7 @@
 #include "trial_store.h"
 #include "volume/served_store.h"
 
+#include "catalog/catalog_state.h"
 #include "catalog/catalog_versions.h"
 
 static struct varve *fresh(const char *name)
@@ -272,6 +273,60 @@ static void metadata_changes_whole_or_not_at_all(void)
     CHECK_EQ(varve_close(varve), 0);
 }
 
+static uint64_t transactions(struct varve *varve)
+{
+    struct catalog_state state;
+    struct catalog *catalog;
+
+    CHECK_EQ(names_enter(varve, &catalog), 0);
+    catalog_get_state(catalog, &state);
+    names_leave(varve);
+    return state.number;
+}
+
+static int count_version(void *opaque, const struct varve_version *version)
+{
+    (void)version;
+    ++*(unsigned *)opaque;
+    return 0;
+}
+
+/* A crash finds a dataset or a version with all that it was to have, or not at all. */
+static void what_is_made_is_made_in_one_transaction(void)
+{
+    struct varve *varve = fresh("transaction");
+    const struct varve_setting good[] = {{"b", "2"}, {"a", "1"}}, bad[] = {{"c", "3"}, {"x", NULL}};
+    struct varve_dataset_options dataset = {.name = "data", .settings = {bad, 2}};
+    struct varve_version_options options = {.size = MIB, .hold = "audit", .settings = {bad, 2}};
+    struct varve_version version;
+    char found[TRIAL_TEXT] = "";
+    unsigned versions = 0;
+    uint64_t before = transactions(varve);
+
+    CHECK_EQ(varve_dataset_create(varve, &dataset, NULL), -ENOENT);
+    CHECK_EQ(varve_dataset_show(varve, "data", &(struct varve_dataset){.size = 0}), -ENOENT);
+    CHECK_EQ(transactions(varve), before);
+    dataset.settings = (struct varve_settings){good, 2};
+    CHECK_EQ(varve_dataset_create(varve, &dataset, NULL), 0);
+    CHECK_EQ(transactions(varve), before + 1);
+    CHECK_EQ(varve_metadata_list(varve, "data", add_key, found), 0);
+    CHECK(strcmp(found, "a=1 b=2 ") == 0);
+
+    before = transactions(varve);
+    CHECK_EQ(varve_version_create(varve, "data", &options, NULL), -ENOENT);
+    CHECK_EQ(varve_version_list(varve, "data", true, count_version, &versions), 0);
+    CHECK_EQ(versions, 0);
+    CHECK_EQ(transactions(varve), before);
+    options.settings = (struct varve_settings){good, 2};
+    CHECK_EQ(varve_version_create(varve, "data", &options, &version), 0);
+    CHECK_EQ(transactions(varve), before + 1);
+    CHECK_EQ(version.holds, 1);
+    found[0] = '\0';
+    CHECK_EQ(varve_metadata_list(varve, version.ref, add_key, found), 0);
+    CHECK(strcmp(found, "a=1 b=2 ") == 0);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
 static void a_store_that_is_only_read_refuses(void)
 {
     const char *dir = trial_make("readonly");
@@ -303,6 +358,7 @@ int main(int argc, char **argv)
         {"tags move only from where they are expected",
          tags_move_only_from_where_they_are_expected},
         {"metadata changes whole or not at all", metadata_changes_whole_or_not_at_all},
+        {"what is made is made in one transaction", what_is_made_is_made_in_one_transaction},
         {"a store that is only read refuses", a_store_that_is_only_read_refuses},
     };
 
