@@ -53,6 +53,8 @@ class Volume:
         self.history = []  # answered requests since the last comparison, in the order of their answers
         self.numbers = 0
         self.noise = random.Random(1).randbytes(1 << 20)
+        self.flying = {}  # requests without an answer so far; a dict, since its keys are copied in one step
+        self.watches = []
 
     def bytes_of(self, length):
         """Bytes that no other request writes."""
@@ -62,6 +64,27 @@ class Volume:
     def answered(self, request):
         self.content[request.offset : request.end] = request.content
         self.history.append(request)
+
+    def sent(self, request):
+        self.flying[request] = None
+        for watch in self.watches:
+            watch.requests.append(request)
+
+    def ended(self, request):
+        """After `answered`, so that a watch sees it in the one place or the other."""
+        self.flying.pop(request, None)
+
+    def watch(self):
+        """What a snapshot must hold that is asked for from now until `unwatch`. May be called by another thread."""
+        watch = Watch()
+        self.watches.append(watch)
+        watch.requests.extend(list(self.flying))
+        watch.base = bytes(self.content)
+        return watch
+
+    def unwatch(self, watch):
+        if watch in self.watches:
+            self.watches.remove(watch)
 
     def compare(self, found):
         """Returns None, or what is wrong. What was in doubt is settled by what was found."""
@@ -88,6 +111,30 @@ class Volume:
             if found[start:end] == new:
                 self.content[start:end] = new
             start = end
+
+
+class Watch:
+    """The content when it began, and all requests that were under way at some time since."""
+
+    def __init__(self):
+        self.base = b""
+        self.requests = []
+
+    def compare(self, found):
+        """Each piece of a block is as it was, or what one of the requests wrote; returns None, or what is wrong."""
+        edges = {0, len(self.base)}
+        for request in self.requests:
+            edges.update((request.offset, request.end))
+            edges.update(range(request.offset - request.offset % BLOCK, request.end, BLOCK))
+        edges = sorted(edge for edge in edges if edge >= 0)
+        for start, end in zip(edges, edges[1:]):
+            piece = found[start:end]
+            if piece != self.base[start:end] and not any(
+                r.offset <= start and end <= r.end and r.content[start - r.offset : end - r.offset] == piece
+                for r in self.requests
+            ):
+                return f"bytes {start} to {end} are neither what was there nor what was written meanwhile"
+        return None
 
 
 class Load:
@@ -134,6 +181,7 @@ class Load:
             flying.discard(request)
             if error.value == 0:
                 self.volume.answered(request)
+                self.volume.ended(request)
                 self.count += 1
             else:
                 self.volume.doubtful.append(request)
@@ -142,6 +190,7 @@ class Load:
             return 1
 
         flying.add(request)
+        self.volume.sent(request)
         size = len(request.content)
         try:
             if request.kind == "write":
@@ -200,3 +249,4 @@ class Load:
         for handle, flying in self.flying.items():
             self.volume.doubtful.extend(flying)
             flying.clear()
+        self.volume.flying.clear()

@@ -17,6 +17,7 @@ WANTED = {
     "full stores": 500,
     "catalog and store cuts": 5_000,
     "vanished clients": 10_000,
+    "kills of the real server": 200,
 }
 
 
