@@ -8,7 +8,7 @@
 
 extern const struct command dataset_create, dataset_update, dataset_delete;
 extern const struct command command_versions, command_tags, dataset_files, file_get;
-extern const struct command version_create, version_update, version_delete;
+extern const struct command version_create, version_update, version_release, version_delete;
 
 /* The one thing that a verb works on, which stands behind --id or as the plain argument: in
  * *ret_id, or a sentence and EXIT_USAGE. `what` is "DATASET" or "DATASET:VERSION". */

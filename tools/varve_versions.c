@@ -209,9 +209,17 @@ static const struct command version_details = {
     .run = run_details,
 };
 
-static const struct command *const verbs[] = {
-    &version_create, &version_list, &version_details,  &version_update, &version_commit,
-    &version_verify, &version_diff, &version_manifest, &version_delete, NULL};
+static const struct command *const verbs[] = {&version_create,
+                                              &version_list,
+                                              &version_details,
+                                              &version_update,
+                                              &version_commit,
+                                              &version_verify,
+                                              &version_diff,
+                                              &version_manifest,
+                                              &version_release,
+                                              &version_delete,
+                                              NULL};
 
 const struct command command_versions = {
     .name = "versions",

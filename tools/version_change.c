@@ -170,6 +170,25 @@ static int run_update(const struct invocation *invocation)
     return EXIT_DONE;
 }
 
+static int run_release(const struct invocation *invocation)
+{
+    const char *ref;
+    json_t *version;
+    int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
+    if (code == EXIT_DONE)
+        code = dataset_verb_request(invocation, "POST",
+                                    client_target("/v1/versions/", ref, "/release"),
+                                    json_pack("{sb}", "force", force), &version);
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json)
+        client_print_json(version);
+    else
+        printf("Released dataset version: %s\n", field_text(version, "ref"));
+    json_decref(version);
+    return EXIT_DONE;
+}
+
 static int confirm_delete(const struct invocation *invocation, const char *ref)
 {
     json_t *version;
@@ -236,6 +255,11 @@ static const struct poptOption delete_options[] = {
      "say what would go and come back, and delete nothing", NULL},
     POPT_TABLEEND};
 
+static const struct poptOption release_options[] = {
+    {"id", '\0', POPT_ARG_STRING, &id, 0, "the version", "REF"},
+    {"force", 'f', POPT_ARG_NONE, &force, 0, "take it from the client that holds it", NULL},
+    POPT_TABLEEND};
+
 const struct command version_create = {
     .name = "create",
     .summary = "Makes a version of a dataset: empty, a clone, or from files.",
@@ -270,6 +294,21 @@ const struct command version_update = {
     .argument_kinds = {COMMAND_ARGUMENT_VERSION},
     .options = update_options,
     .run = run_update,
+};
+
+const struct command version_release = {
+    .name = "release",
+    .summary = "Takes an uncommitted version away from the client that writes to it.",
+    .arguments = "DATASET:VERSION --force",
+    .details =
+        "Every later write of that client fails, on all its connections; it can still read.\n"
+        "Without --force this only says who writes to the version.",
+    .example = "varve datasets versions release images:4k2m9x1 --force",
+    .flags = COMMAND_STORE | COMMAND_JSON,
+    .arguments_max = 1,
+    .argument_kinds = {COMMAND_ARGUMENT_VERSION},
+    .options = release_options,
+    .run = run_release,
 };
 
 const struct command version_delete = {

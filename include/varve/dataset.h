@@ -189,4 +189,8 @@ int varve_version_update(struct varve *varve, const char *ref,
 int varve_version_delete(struct varve *varve, const char *ref, unsigned flags,
                          struct varve_version *ret_version);
 
+/* Takes an uncommitted version away from the client that writes to it, as varve_volume_release
+ * does. -EPERM for a committed one, to which nobody writes. */
+int varve_version_release(struct varve *varve, const char *ref, bool force);
+
 #endif

@@ -162,6 +162,12 @@ static int delete_run(const struct call *call, json_t **ret_answer)
     return r;
 }
 
+static int release_run(const struct call *call, json_t **ret_answer)
+{
+    int r = varve_version_release(call->varve, call->name, call_flag(call, "force", false));
+    return r == 0 ? show_run(call, ret_answer) : r;
+}
+
 static const struct parameter list_parameters[] = {{"all", PARAMETER_FLAG, false},
                                                    {NULL, PARAMETER_TEXT, false}};
 static const struct parameter create_parameters[] = {
@@ -171,8 +177,8 @@ static const struct parameter create_parameters[] = {
     {NULL, PARAMETER_TEXT, false}};
 static const struct parameter update_parameters[] = {
     {"message", PARAMETER_TEXT, false}, SETTING_PARAMETERS, {NULL, PARAMETER_TEXT, false}};
-static const struct parameter delete_parameters[] = {{"force", PARAMETER_FLAG, false},
-                                                     {NULL, PARAMETER_TEXT, false}};
+static const struct parameter force_parameters[] = {{"force", PARAMETER_FLAG, false},
+                                                    {NULL, PARAMETER_TEXT, false}};
 
 const struct request_row control_versions[] = {
     {"GET", "/v1/datasets/{name}/versions", "A dataset's versions, newest first.", list_parameters,
@@ -182,6 +188,8 @@ const struct request_row control_versions[] = {
     {"GET", "/v1/versions/{name}", "One version, with its metadata.", NULL, show_run},
     {"POST", "/v1/versions/{name}/update", "Changes a version's message and metadata.",
      update_parameters, update_run},
-    {"DELETE", "/v1/versions/{name}", "Deletes a version.", delete_parameters, delete_run},
+    {"DELETE", "/v1/versions/{name}", "Deletes a version.", force_parameters, delete_run},
+    {"POST", "/v1/versions/{name}/release", "Takes the write lease away from its holder.",
+     force_parameters, release_run},
     {NULL, NULL, NULL, NULL, NULL},
 };

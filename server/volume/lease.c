@@ -17,21 +17,39 @@ void lease_end_locked(struct attachment *attachment)
     atomic_fetch_add(&attachment->epoch, 1);
 }
 
+/* How messages speak of it, and the verb that takes it away. Only versions have a colon. */
+static bool is_version(const struct attachment *attachment)
+{
+    return strchr(attachment->name, ':') != NULL;
+}
+
+static const char *kind_of(const struct attachment *attachment)
+{
+    return is_version(attachment) ? "version" : "volume";
+}
+
+static const char *release_of(const struct attachment *attachment)
+{
+    return is_version(attachment) ? "varve datasets versions release" : "varve volumes release";
+}
+
 /* 0 when the seat may write as things are; else -EPERM and why. */
 static int judge_locked(const struct attachment *attachment, const struct seat *seat)
 {
     if (seat->fenced)
         return varve_fail(EPERM,
-                          "volume '%s' was taken away from this connection of %s by 'varve volumes "
-                          "release'; connect again to write",
-                          attachment->name, show_text(seat->client).text);
+                          "%s '%s' was taken away from this connection of %s by '%s'; connect "
+                          "again to write",
+                          kind_of(attachment), attachment->name, show_text(seat->client).text,
+                          release_of(attachment));
     if (attachment->shared || attachment->writer == NULL ||
         strcmp(attachment->writer, seat->client) == 0)
         return 0;
     return varve_fail(EPERM,
-                      "volume '%s' is being written by %s; disconnect that client, or take the "
-                      "volume away from it with 'varve volumes release --force %s'",
-                      attachment->name, show_text(attachment->writer).text, attachment->name);
+                      "%s '%s' is being written by %s; disconnect that client, or take it away "
+                      "from it with '%s --force %s'",
+                      kind_of(attachment), attachment->name, show_text(attachment->writer).text,
+                      release_of(attachment), attachment->name);
 }
 
 static int grant(struct attachment_table *table, struct seat *seat)
@@ -46,8 +64,7 @@ static int grant(struct attachment_table *table, struct seat *seat)
     if (r == 0 && !attachment->shared && attachment->writer == NULL) {
         attachment->writer = strdup(seat->client);
         if (attachment->writer == NULL)
-            r = varve_fail(ENOMEM, "no memory to take the write lease of volume '%s'",
-                           attachment->name);
+            r = varve_fail(ENOMEM, "no memory to take the write lease of '%s'", attachment->name);
     }
     if (r == 0) {
         atomic_store(&seat->granted, atomic_load(&attachment->epoch));

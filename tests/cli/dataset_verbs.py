@@ -48,6 +48,7 @@ def good(store):
     shown = store.json("datasets", "versions", "details", "--id", first)
     assert (shown["message"], shown["metadata"], shown["tags"]) == ("better", {"k": "v"}, []), shown
     assert "better" in store.done("datasets", "versions", "details", first)
+    assert store.done("datasets", "versions", "release", first) == f"Released dataset version: {first}\n"
     by_id = f"{id_}:{first.split(':')[1]}"
     assert store.json("datasets", "versions", "show", by_id)["ref"] == first
 
@@ -109,12 +110,12 @@ def bad(store):
         store.refused(USAGE, "datasets", *verb.split(), version)
         store.refused(USAGE, "datasets", *verb.split(), says="which one")
         store.refused(USAGE, "datasets", *verb.split(), "data", "--id", "data", says="once")
-    for verb in ("details", "update --message=x", "delete --yes"):
+    for verb in ("details", "update --message=x", "release --force", "delete --yes"):
         for ref in ("data:0000000", "data:absent", "absent:latest", "data:latest", "data:~1"):
             store.refused(NOT_FOUND, "datasets", "versions", *verb.split(), ref)
         for ref in ("data:", "data:a b", "data:~x", "data@snap", "a..b", "a/b/c:d"):
             store.refused(USAGE, "datasets", "versions", *verb.split(), ref)
-    for verb in ("update --message=x", "delete --yes"):
+    for verb in ("update --message=x", "release", "delete --yes"):
         store.refused(USAGE, "datasets", "versions", *verb.split(), "data", says="which version")
     store.refused(NOT_FOUND, "datasets", "versions", "create", "data", "--from", "absent")
     store.refused(USAGE, "datasets", "versions", "create", "data", "--from", "a..b")

@@ -197,6 +197,37 @@ class Leases(unittest.TestCase):
         self.assertRefused(self.write)
         self.assertEqual(self.mine.pread(1, 0), b"o")
 
+    def test_a_stuck_writer_of_an_uncommitted_version_is_fenced(self):
+        dataset = self.name[:40]
+        self.store.run("datasets", "create", "d-" + dataset, "--size", "16M")
+        made = self.store.json("datasets", "versions", "create", "d-" + dataset)
+        release = ("datasets", "versions", "release", made["ref"])
+        mine = self.store.connect(made["ref"])
+        mine.pwrite(b"m" * 4096, 0)
+        refused = self.refusal(*release)
+        self.assertEqual(refused.code, 4)
+        self.assertIn("version '" + made["ref"], refused.text)
+        self.assertIn("pid", refused.text)
+        mine.pwrite(b"n" * 4096, 0)
+        self.assertEqual(self.refusal("volumes", "release", made["ref"], "--force").code, 2)
+        other = Client(self.store.uri(made["ref"]))
+        self.addCleanup(other.end)
+        self.assertEqual(other.open(), "ok read-only")
+        self.assertEqual(other.ask("close"), "ok")
+        self.assertIsNone(self.store.json(*release, "--force")["writer"])
+        self.assertRefused(mine.pwrite, b"x" * 512, 0)
+        self.assertEqual(mine.pread(1, 0), b"n")
+        self.assertEqual(other.open(), "ok writable")
+        self.assertEqual(other.ask("write", "o"), "ok")
+        self.assertRefused(mine.pwrite, b"x" * 512, 0)
+        events = [event["what"] for event in self.store.json("log", made["ref"])["events"]]
+        self.assertTrue(events[0].startswith("taken away from "), events)
+        self.assertEqual(other.ask("close"), "ok")
+        self.store.run(*release)  # nobody writes any more: nothing to do
+        mine.shutdown()
+        self.store.run("datasets", "versions", "commit", made["ref"])
+        self.assertEqual(self.refusal(*release, "--force").code, 7)
+
     def test_an_attached_volume_is_not_deleted_and_not_shrunk(self):
         self.write()
         self.assertEqual(self.refusal("volumes", "delete", self.name, "--yes").code, 4)
