@@ -1,12 +1,11 @@
 #include "dataset/content_digest.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <varve/error.h>
 #include <varve/progress.h>
 
-#include "base/block.h"
+#include "dataset/leaf_batch.h"
 #include "volume/rows.h"
 
 /* Leaves that may differ from what the tree says, in order, apart. */
@@ -19,19 +18,14 @@ struct work {
     struct store_image *image;
     struct tree_image *tree;
     const struct digest_shape *shape;
-    uint8_t *buffer;
+    uint64_t edge;
     struct rows runs;
     size_t at; /* the first run that is not behind us */
-    uint64_t todo, done;
+    uint64_t todo;
     struct content_cost cost;
 };
 
 /* --- leaves ---------------------------------------------------------------------------------- */
-
-static bool all_zero(const uint8_t *bytes, size_t length)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
-}
 
 int content_next(struct store *store, struct store_image *image, const struct digest_shape *shape,
                  uint64_t leaf, uint64_t *ret_leaf)
@@ -64,9 +58,7 @@ int content_leaf(struct store *store, struct store_image *image, const struct di
     if (!*ret_read)
         return r;
     r = store_read(store, image, buffer, length, leaf << DIGEST_LEAF_SHIFT);
-    if (r != 0 || all_zero(buffer, length))
-        return r;
-    return digest_leaf(buffer, length, ret_digest);
+    return r == 0 ? digest_leaf(shape, leaf, buffer, ret_digest) : r;
 }
 
 /* --- what may have changed ------------------------------------------------------------------- */
@@ -124,9 +116,10 @@ static int find_changes(struct work *work, struct store_image *base)
     struct store_difference differences[DIFFERENCES];
     uint64_t base_size = store_image_size(work->store, base), size = work->shape->size, offset = 0;
     uint64_t smaller = base_size < size ? base_size : size;
-    uint64_t edge =
+    const uint64_t edge =
         smaller == 0 || base_size == size ? UINT64_MAX : (smaller - 1) >> DIGEST_LEAF_SHIFT;
 
+    work->edge = edge;
     while (offset < size) {
         int n = store_compare(work->store, base, work->image, size - offset, offset, differences,
                               DIFFERENCES);
@@ -158,6 +151,35 @@ static void count_work(struct work *work)
     }
 }
 
+static int do_leaves(struct work *work, struct store_image *base)
+{
+    const struct leaf_source source = {.store = work->store,
+                                       .image = work->image,
+                                       .base = base,
+                                       .tree = work->tree,
+                                       .shape = work->shape};
+    struct leaf_batch *batch = NULL;
+    uint64_t done = 0;
+    int r = leaf_batch_new(&source, &batch);
+
+    for (size_t i = 0; r == 0 && i < work->runs.count; i++) {
+        const struct leaf_run *run = rows_at(&work->runs, i);
+
+        for (uint64_t leaf = run->first; r == 0 && leaf < run->end; leaf++, done++) {
+            r = varve_progress("digest", "bytes", done << DIGEST_LEAF_SHIFT,
+                               work->todo << DIGEST_LEAF_SHIFT);
+            if (r == 0)
+                r = leaf_batch_add(batch, leaf, leaf == work->edge);
+        }
+    }
+    if (r == 0)
+        r = leaf_batch_finish(batch);
+    if (r == 0)
+        work->cost.hashed = leaf_batch_hashed(batch);
+    leaf_batch_free(batch);
+    return r;
+}
+
 /* --- the tree -------------------------------------------------------------------------------- */
 
 /* Leaves are asked for from the left to the right. */
@@ -171,22 +193,6 @@ static bool is_touched(struct work *work, uint64_t first, uint64_t end)
         work->at++;
     }
     return false;
-}
-
-static int do_leaf(struct work *work, uint64_t leaf, struct digest *ret_digest)
-{
-    bool was_read = false;
-    int r = varve_progress("digest", "bytes", work->done << DIGEST_LEAF_SHIFT,
-                           work->todo << DIGEST_LEAF_SHIFT);
-
-    if (r == 0)
-        r = content_leaf(work->store, work->image, work->shape, leaf, work->buffer, ret_digest,
-                         &was_read);
-    if (r == 0)
-        r = tree_image_set(work->tree, 0, leaf, ret_digest);
-    work->done++;
-    work->cost.hashed += was_read;
-    return r;
 }
 
 /* The digest to hash with, of a node that may be blank. */
@@ -216,10 +222,8 @@ static int do_node(struct work *work, unsigned level, uint64_t index, struct dig
     uint64_t first = index << level;
     int r;
 
-    if (!is_touched(work, first, first + ((uint64_t)1 << level)))
+    if (level == 0 || !is_touched(work, first, first + ((uint64_t)1 << level)))
         return tree_image_get(work->tree, level, index, ret_digest);
-    if (level == 0)
-        return do_leaf(work, index, ret_digest);
     if (!digest_has_right(work->shape, level, index))
         return do_node(work, level - 1, 2 * index, ret_digest);
     r = do_node(work, level - 1, 2 * index, &left);
@@ -236,25 +240,23 @@ int content_digest(struct store *store, struct store_image *image, struct store_
                         .image = image,
                         .tree = tree,
                         .shape = shape,
-                        .buffer = malloc(DIGEST_LEAF),
+                        .edge = UINT64_MAX,
                         .runs = {.size = sizeof(struct leaf_run)}};
     struct digest top = {{0}}, root = {{0}};
-    int r = work.buffer == NULL ? varve_no_memory("a digest") : 0;
+    int r = base != NULL ? find_changes(&work, base) : find_data(&work);
 
-    if (r == 0)
-        r = base != NULL ? find_changes(&work, base) : find_data(&work);
     count_work(&work);
+    if (r == 0)
+        r = do_leaves(&work, base);
     if (r == 0 && shape->leaves > 0)
         r = do_node(&work, shape->top, 0, &top);
     if (r == 0)
-        r = digest_root(shape->size, whole(&work, shape->top, 0, &top), &root);
+        r = digest_root(shape, whole(&work, shape->top, 0, &top), &root);
     if (r == 0)
         r = tree_image_finish(tree, &root);
-    free(work.buffer);
     free(work.runs.rows);
     if (r != 0)
         return r;
-    assert(work.done == work.todo);
     work.cost.reused = base != NULL ? shape->leaves - work.todo : 0;
     *ret_digest = root;
     *ret_cost = work.cost;

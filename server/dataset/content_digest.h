@@ -1,5 +1,5 @@
 /*
- * The digest of an image's content, by way of its tree image: only leaves that may have changed are
+ * The digest of an image's content, by way of its tree image: only blocks that may have changed are
  * read. For one thread.
  */
 #ifndef DATASET_CONTENT_DIGEST_H
@@ -16,11 +16,12 @@ int content_next(struct store *store, struct store_image *image, const struct di
                  uint64_t leaf, uint64_t *ret_leaf);
 
 struct content_cost {
-    uint64_t hashed; /* leaves that were read */
+    uint64_t hashed; /* leaves of which something was read */
     uint64_t reused; /* leaves taken over from the base */
 };
 
-/* `tree` is a copy of the tree of `base`, of the right size now; or all blank, without a base. Both
+/* `tree` is a copy of the tree of `base`, of the right size now and of the same construction
+ * (DIGEST_BLOCKS); or all blank, without a base. Both
  * images are frozen. Fills in the tree and finishes it. Reports progress; -ECANCELED. */
 int content_digest(struct store *store, struct store_image *image, struct store_image *base,
                    struct tree_image *tree, const struct digest_shape *shape,

@@ -39,6 +39,7 @@ struct commit {
     struct digest_shape shape;
     enum content_class class;
     uint64_t tree, manifest; /* images; 0: not made */
+    bool tree_is_clone;      /* of the base's */
     struct content_cost cost;
     char digest[DIGEST_TEXT + 1];
 };
@@ -170,16 +171,30 @@ static int clone_tree(struct commit *commit, const char *label)
     if (r != 0)
         return r;
     commit->tree = clone.image;
-    return store_image_resize(commit->store, clone.image, tree_image_bytes(&commit->shape));
+    commit->tree_is_clone = true;
+    return tree_image_resize(commit->store, clone.image, &commit->shape);
 }
 
-/* Its tree, as a copy of the base's where there is one. */
+/* A base whose tree is of the older construction, or cannot be read, still lends its list of files.
+ */
+static int clone_usable_tree(struct commit *commit, const char *label)
+{
+    enum digest_construction construction = 0;
+    int r = tree_image_construction(commit->store, commit->base.tree_image, &construction);
+
+    if (r == 0 && construction == DIGEST_BLOCKS)
+        return clone_tree(commit, label);
+    return r == -EIO || r == -ENOENT ? 0 : r;
+}
+
+/* Its tree, as a copy of the base's where there is one that can be used. */
 static int make_tree(struct commit *commit)
 {
     const struct image_label words = label_of(commit, LABEL_TREE);
     char label[IMAGE_LABEL_SIZE];
     struct catalog *catalog;
-    int r = digest_shape_of(store_image_size(commit->store, commit->seat.image), &commit->shape);
+    int r = digest_shape_of(DIGEST_BLOCKS, store_image_size(commit->store, commit->seat.image),
+                            &commit->shape);
 
     if (r == 0)
         r = names_enter(commit->varve, &catalog);
@@ -191,7 +206,7 @@ static int make_tree(struct commit *commit)
         r = seat_take(commit->varve->attachments, commit->base.image, commit->base.ref, true,
                       client, &commit->base_seat);
         if (r == 0)
-            r = clone_tree(commit, label);
+            r = clone_usable_tree(commit, label);
         if (r == -ENOENT) { /* damage of the base is none of ours */
             commit->base.image = 0;
             r = 0;
@@ -212,7 +227,7 @@ static int compute(struct commit *commit)
 
     if (r == 0)
         r = content_digest(commit->store, commit->seat.image,
-                           commit->base.image != 0 ? commit->base_seat.image : NULL, tree,
+                           commit->tree_is_clone ? commit->base_seat.image : NULL, tree,
                            &commit->shape, &digest, &commit->cost);
     tree_image_close(tree);
     if (r == 0)

@@ -101,8 +101,7 @@ static int fold_tree(struct verify *verify, struct digest_fold *fold)
             break;
         r = tree_image_get(verify->tree, 0, fold->done, &digest);
         if (r == 0)
-            r = digest_is_blank(&digest) ? digest_fold_zeroes(fold, 1)
-                                         : digest_fold_leaf(fold, &digest);
+            r = digest_fold_leaf(fold, &digest);
     }
     return r;
 }
@@ -158,8 +157,7 @@ static int verify_leaf(struct verify *verify, uint64_t leaf)
         return r == 0 ? digest_fold_zeroes(&verify->found, 1) : r;
     }
     if (r == 0)
-        r = digest_is_blank(&found) ? digest_fold_zeroes(&verify->found, 1)
-                                    : digest_fold_leaf(&verify->found, &found);
+        r = digest_fold_leaf(&verify->found, &found);
     if (r == 0 && verify->tree != NULL)
         r = tree_image_get(verify->tree, 0, leaf, &wanted);
     if (r == 0 && verify->tree != NULL && !digest_equal(&found, &wanted))
@@ -215,22 +213,56 @@ static int begin(struct verify *verify, const char *ref)
     return r;
 }
 
-static int run(struct verify *verify)
+/* Reads the whole content. With its tree lost, nothing says which construction it has: `found` is
+ * then of the one that the shape has. */
+static int read_all(struct verify *verify)
 {
     struct digest digest = {{0}};
-    int r = digest_shape_of(store_image_size(verify->store, verify->seat.image), &verify->shape);
+    int r = verify_content(verify);
 
+    if (r == 0)
+        r = digest_fold_end(&verify->found, &digest);
+    if (r == 0 && verify->all_read)
+        digest_print(&digest, verify->result.found);
+    return r;
+}
+
+static bool is_found(const struct verify *verify)
+{
+    return verify->all_read && strcmp(verify->result.found, verify->row.digest) == 0;
+}
+
+/* A version whose tree is not sound may have been made by the older construction. */
+static int try_flat(struct verify *verify)
+{
+    char found[DIGEST_TEXT + 1];
+    int r = digest_shape_of(DIGEST_FLAT, verify->shape.size, &verify->shape);
+
+    memcpy(found, verify->result.found, sizeof found);
+    if (r == 0)
+        r = read_all(verify);
+    if (r == 0 && !is_found(verify))
+        memcpy(verify->result.found, found, sizeof found);
+    return r;
+}
+
+static int run(struct verify *verify)
+{
+    enum digest_construction construction = 0;
+    int r = tree_image_construction(verify->store, verify->row.tree_image, &construction);
+
+    if (r == 0 || r == -EIO || r == -ENOENT)
+        r = digest_shape_of(construction == 0 ? DIGEST_BLOCKS : construction,
+                            store_image_size(verify->store, verify->seat.image), &verify->shape);
     verify->buffer = malloc(DIGEST_LEAF);
     if (r == 0 && verify->buffer == NULL)
         r = varve_no_memory("a version's content");
     if (r == 0)
         r = open_tree(verify);
     if (r == 0)
-        r = verify_content(verify);
-    if (r == 0)
-        r = digest_fold_end(&verify->found, &digest);
-    if (r == 0 && verify->all_read)
-        digest_print(&digest, verify->result.found);
+        r = read_all(verify);
+    if (r == 0 && verify->tree == NULL && verify->all_read && !is_found(verify))
+        r = try_flat(verify);
     tree_image_close(verify->tree);
     free(verify->buffer);
     return r;
@@ -254,7 +286,7 @@ int varve_version_verify(struct varve *varve, const char *ref, varve_damage_visi
     snprintf(result->ref, sizeof result->ref, "%s", verify.row.ref);
     snprintf(result->digest, sizeof result->digest, "%s", verify.row.digest);
     result->size = verify.shape.size;
-    result->sound = verify.all_read && strcmp(result->found, result->digest) == 0;
+    result->sound = is_found(&verify);
     *ret_verification = *result;
     return 0;
 }

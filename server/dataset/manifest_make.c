@@ -103,13 +103,10 @@ static int read_leaf(struct making *making, size_t *piece, uint64_t offset, size
 static int hash_small(struct making *making, struct digest *ret_digest)
 {
     const size_t size = (size_t)making->line.size;
-    struct digest leaf = {{0}};
     size_t piece = 0;
     int r = making->inlined || size == 0 ? 0 : read_leaf(making, &piece, 0, size);
 
-    if (r == 0 && size > 0)
-        r = digest_leaf(making->leaf, size, &leaf);
-    return r == 0 ? digest_root(size, &leaf, ret_digest) : r;
+    return r == 0 ? digest_small(making->leaf, size, ret_digest) : r;
 }
 
 /* Leaves from `leaf` on in which no piece begins or goes on. */
@@ -131,7 +128,7 @@ static int hash_large(struct making *making, struct digest *ret_digest)
     struct digest_shape shape;
     struct digest_fold fold;
     size_t piece = 0;
-    int r = digest_shape_of(making->line.size, &shape);
+    int r = digest_shape_of(DIGEST_FLAT, making->line.size, &shape);
 
     digest_fold_begin(&fold, &shape);
     for (uint64_t leaf = 0; r == 0 && leaf < shape.leaves;) {
@@ -146,7 +143,7 @@ static int hash_large(struct making *making, struct digest *ret_digest)
         }
         r = read_leaf(making, &piece, leaf << DIGEST_LEAF_SHIFT, length);
         if (r == 0)
-            r = digest_leaf(making->leaf, length, &digest);
+            r = digest_leaf(&shape, leaf, making->leaf, &digest);
         if (r == 0)
             r = digest_fold_leaf(&fold, &digest);
         making->hashed += length;

@@ -11,8 +11,13 @@ enum {
     HEAD_BYTES = 4096,
     PAIR = 2 * DIGEST_BYTES, /* from one leaf's slot to the next one's */
     LINES = 64,              /* blocks in memory, each in the line of its number */
-    VERSION = 1,
+    /* With digests of blocks: a block of slots, then those of the leaves in it. */
+    GROUP_SLOTS = BLOCK_SIZE / DIGEST_BYTES,
+    GROUP_LEAVES = GROUP_SLOTS / 2,
+    LEAF_BLOCKS = DIGEST_LEAF_BLOCKS / GROUP_SLOTS, /* blocks that hold the digests of a leaf's */
+    GROUP_BLOCKS = 1 + GROUP_LEAVES * LEAF_BLOCKS,
 };
+_Static_assert(LEAF_BLOCKS == 2, "halves of a leaf");
 static const char magic[8] = {'V', 'A', 'R', 'V', 'T', 'R', 'E', 'E'};
 
 struct line {
@@ -30,7 +35,57 @@ struct tree_image {
 
 uint64_t tree_image_bytes(const struct digest_shape *shape)
 {
-    return HEAD_BYTES + 2 * shape->leaves * DIGEST_BYTES;
+    const uint64_t groups = shape->leaves / GROUP_LEAVES, rest = shape->leaves % GROUP_LEAVES;
+    const uint64_t last = rest > 0 ? 1 + rest * LEAF_BLOCKS : 0;
+
+    if (shape->construction == DIGEST_FLAT)
+        return HEAD_BYTES + 2 * shape->leaves * DIGEST_BYTES;
+    return HEAD_BYTES + ((groups * GROUP_BLOCKS + last) << BLOCK_SHIFT);
+}
+
+static uint64_t offset_of_slot(const struct digest_shape *shape, uint64_t slot)
+{
+    if (shape->construction == DIGEST_FLAT)
+        return HEAD_BYTES + slot * DIGEST_BYTES;
+    return HEAD_BYTES + (slot / GROUP_SLOTS * GROUP_BLOCKS << BLOCK_SHIFT) +
+           slot % GROUP_SLOTS * DIGEST_BYTES;
+}
+
+/* What a larger content left in the last group would be taken for digests when the content grows
+ * again. */
+static int clear_slots(struct store *store, uint64_t image, const struct digest_shape *shape)
+{
+    const uint64_t first = 2 * shape->leaves, rest = (GROUP_SLOTS - first % GROUP_SLOTS);
+    struct store_image *opened = NULL;
+    int r;
+
+    if (first % GROUP_SLOTS == 0)
+        return 0;
+    r = store_image_open(store, image, &opened);
+    if (r == 0)
+        r = store_zero(store, opened, rest * DIGEST_BYTES, offset_of_slot(shape, first), 0);
+    store_image_close(store, opened);
+    return r;
+}
+
+int tree_image_resize(struct store *store, uint64_t image, const struct digest_shape *shape)
+{
+    const uint64_t size = tree_image_bytes(shape);
+    struct store_image_info info;
+    int r = store_image_stat(store, image, &info);
+
+    if (r != 0 || info.size == size)
+        return r;
+    if (size < info.size && shape->construction == DIGEST_BLOCKS)
+        r = clear_slots(store, image, shape);
+    return r == 0 ? store_image_resize(store, image, size) : r;
+}
+
+/* The first of the blocks that hold the digests of a leaf's blocks. */
+static uint64_t block_of_leaf(uint64_t leaf)
+{
+    return HEAD_BYTES / BLOCK_SIZE + leaf / GROUP_LEAVES * GROUP_BLOCKS + 1 +
+           leaf % GROUP_LEAVES * LEAF_BLOCKS;
 }
 
 int tree_image_open(struct store *store, uint64_t image, const struct digest_shape *shape,
@@ -86,7 +141,7 @@ static int write_line(struct tree_image *tree, struct line *line)
 /* The line that holds the slot, and where in it. */
 static int fetch(struct tree_image *tree, uint64_t slot, struct line **ret_line, size_t *ret_at)
 {
-    uint64_t offset = HEAD_BYTES + slot * DIGEST_BYTES, block = offset >> BLOCK_SHIFT;
+    uint64_t offset = offset_of_slot(tree->shape, slot), block = offset >> BLOCK_SHIFT;
     struct line *line = &tree->lines[block % LINES];
     size_t length = block_length(tree, block);
     int r = 0;
@@ -141,10 +196,12 @@ int tree_image_set(struct tree_image *tree, unsigned level, uint64_t index,
 
 int tree_image_next(struct tree_image *tree, uint64_t leaf, uint64_t *ret_leaf)
 {
+    const bool flat = tree->shape->construction == DIGEST_FLAT;
+    const uint64_t step = flat ? PAIR : GROUP_BLOCKS * BLOCK_SIZE;
     uint64_t size = store_image_size(tree->store, tree->image);
 
     while (leaf < tree->shape->leaves) {
-        uint64_t offset = HEAD_BYTES + digest_slot(0, leaf) * DIGEST_BYTES;
+        uint64_t offset = offset_of_slot(tree->shape, digest_slot(0, leaf));
         struct store_extent extent;
         int r = offset >= size
                     ? 0
@@ -159,10 +216,83 @@ int tree_image_next(struct tree_image *tree, uint64_t leaf, uint64_t *ret_leaf)
             return 0;
         }
         /* To the first leaf whose slot begins behind the hole. */
-        leaf = (extent.offset + extent.length - HEAD_BYTES + PAIR - 1) / PAIR;
+        leaf = (extent.offset + extent.length - HEAD_BYTES + step - 1) / step *
+               (flat ? 1 : GROUP_LEAVES);
     }
     *ret_leaf = tree->shape->leaves;
     return 0;
+}
+
+/* --- digests of blocks ----------------------------------------------------------------------- */
+
+int tree_image_read_blocks(struct tree_image *tree, const uint64_t *leaves, size_t count,
+                           struct digest *ret_digests)
+{
+    enum { SOME = 64 };
+    uint64_t blocks[SOME * LEAF_BLOCKS];
+    int r = 0;
+
+    for (size_t at = 0; r == 0 && at < count; at += SOME) {
+        const size_t some = count - at < SOME ? count - at : SOME;
+
+        for (size_t i = 0; i < some; i++)
+            for (uint64_t half = 0; half < LEAF_BLOCKS; half++)
+                blocks[i * LEAF_BLOCKS + half] = block_of_leaf(leaves[at + i]) + half;
+        r = store_read_scattered(tree->store, tree->image, blocks, some * LEAF_BLOCKS,
+                                 ret_digests[at * DIGEST_LEAF_BLOCKS].bytes);
+    }
+    return r;
+}
+
+unsigned tree_image_halves(unsigned first_block, unsigned count)
+{
+    const unsigned first = first_block / GROUP_SLOTS;
+    const unsigned last = (first_block + count - 1) / GROUP_SLOTS;
+
+    return 1U << first | 1U << last;
+}
+
+int tree_image_write_blocks(struct tree_image *tree, uint64_t leaf, const struct digest *digests,
+                            unsigned halves)
+{
+    static const uint8_t zeroes[BLOCK_SIZE];
+    int r = 0;
+
+    for (unsigned half = 0; r == 0 && half < LEAF_BLOCKS; half++) {
+        const uint8_t *bytes = digests[(size_t)half * GROUP_SLOTS].bytes;
+        const uint64_t at = (block_of_leaf(leaf) + half) << BLOCK_SHIFT;
+
+        if ((halves >> half & 1) == 0)
+            continue;
+        if (memcmp(bytes, zeroes, BLOCK_SIZE) == 0)
+            r = store_zero(tree->store, tree->image, BLOCK_SIZE, at, 0);
+        else
+            r = store_write(tree->store, tree->image, bytes, BLOCK_SIZE, at, 0);
+    }
+    return r;
+}
+
+/* --- the head -------------------------------------------------------------------------------- */
+
+int tree_image_construction(struct store *store, uint64_t image,
+                            enum digest_construction *ret_construction)
+{
+    struct store_image *opened = NULL;
+    uint8_t head[HEAD_BYTES];
+    int r = store_image_open(store, image, &opened);
+
+    *ret_construction = 0;
+    if (r != 0)
+        return r;
+    if (store_image_size(store, opened) >= sizeof head)
+        r = store_read(store, opened, head, sizeof head, 0);
+    else
+        memset(head, 0, sizeof head);
+    store_image_close(store, opened);
+    if (r == 0 && memcmp(head, magic, sizeof magic) == 0 &&
+        (le64_load(head + 8) == DIGEST_FLAT || le64_load(head + 8) == DIGEST_BLOCKS))
+        *ret_construction = (enum digest_construction)le64_load(head + 8);
+    return r;
 }
 
 int tree_image_finish(struct tree_image *tree, const struct digest *root)
@@ -173,7 +303,7 @@ int tree_image_finish(struct tree_image *tree, const struct digest *root)
     for (size_t i = 0; r == 0 && i < LINES; i++)
         r = write_line(tree, &tree->lines[i]);
     memcpy(head, magic, sizeof magic);
-    le64_store(head + 8, VERSION);
+    le64_store(head + 8, tree->shape->construction);
     le64_store(head + 16, tree->shape->size);
     memcpy(head + 24, root->bytes, DIGEST_BYTES);
     return r == 0 ? store_write(tree->store, tree->image, head, sizeof head, 0, 0) : r;
@@ -194,7 +324,8 @@ int tree_image_is_of(struct tree_image *tree, const char *digest, bool *ret_is)
         return r;
     memcpy(root.bytes, head + 24, DIGEST_BYTES);
     digest_print(&root, text);
-    *ret_is = memcmp(head, magic, sizeof magic) == 0 && le64_load(head + 8) == VERSION &&
+    *ret_is = memcmp(head, magic, sizeof magic) == 0 &&
+              le64_load(head + 8) == tree->shape->construction &&
               le64_load(head + 16) == tree->shape->size && strcmp(text, digest) == 0;
     return 0;
 }

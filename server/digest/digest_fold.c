@@ -36,6 +36,8 @@ static int push(struct digest_fold *fold, unsigned level, bool zero, struct dige
 int digest_fold_leaf(struct digest_fold *fold, const struct digest *leaf)
 {
     assert(fold->done < fold->shape->leaves);
+    if (digest_is_blank(leaf))
+        return digest_fold_zeroes(fold, 1);
     fold->done++;
     return push(fold, 0, false, *leaf);
 }
@@ -50,8 +52,10 @@ int digest_fold_zeroes(struct digest_fold *fold, uint64_t leaves)
         unsigned level = 0;
 
         /* The last leaf may be shorter than those whose digests are known by level. */
-        if (fold->done == last)
-            return digest_fold_leaf(fold, &fold->shape->tail[0]);
+        if (fold->done == last) {
+            fold->done++;
+            return push(fold, 0, false, fold->shape->tail[0]);
+        }
         while ((fold->done & (((uint64_t)2 << level) - 1)) == 0 &&
                fold->done + ((uint64_t)2 << level) <= (end <= last ? end : last))
             level++;
@@ -71,5 +75,5 @@ int digest_fold_end(struct digest_fold *fold, struct digest *ret_digest)
         top = fold->stack[--fold->count].digest;
     while (r == 0 && fold->count > 0)
         r = digest_node(&fold->stack[--fold->count].digest, &top, &top);
-    return r == 0 ? digest_root(fold->shape->size, &top, ret_digest) : r;
+    return r == 0 ? digest_root(fold->shape, &top, ret_digest) : r;
 }

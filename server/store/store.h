@@ -128,6 +128,11 @@ enum store_write_flags { STORE_FUA = 1 };
 uint64_t store_image_size(struct store *store, struct store_image *image);
 int store_read(struct store *store, struct store_image *image, void *buffer, size_t length,
                uint64_t offset);
+/* Whole blocks, by number, in rising order, none twice: one behind the other in `buffer`. As fast
+ * as the device takes them together. Of a last block that the image has in part, the rest is not
+ * its content. */
+int store_read_scattered(struct store *store, struct store_image *image, const uint64_t *blocks,
+                         size_t count, uint8_t *buffer);
 int store_write(struct store *store, struct store_image *image, const void *buffer, size_t length,
                 uint64_t offset, unsigned flags);
 /* Makes the range read as zeroes; whole blocks become holes, edges are written. */

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <varve/error.h>
 
@@ -13,43 +14,79 @@
 
 enum { READ_TRIES = 3 };
 
-/* What one leaf says about a run of blocks. */
+/* What one leaf says about a run of blocks; or the leaves of some blocks about these. */
 struct piece {
     struct lblock first;
+    const uint64_t *scattered; /* the blocks, when they are no run */
     unsigned count, requests;
     struct ref refs[REFS_PER_PAGE];
     struct extent_block held[REFS_PER_PAGE]; /* extent NULL: not in an open extent */
     struct io_request request[REFS_PER_PAGE];
 };
 
-static int look_up(struct store *store, struct store_image *image, struct piece *piece)
+static struct lblock block_of(const struct piece *piece, unsigned i)
 {
-    struct page *leaf = NULL;
+    return lblock_at(piece->scattered != NULL ? piece->scattered[i] : piece->first.n + i);
+}
+
+/* *ret_leaf is NULL in a hole. The lock may be let go before. */
+static int find_leaf(struct store *store, const struct store_image *image, struct lblock lblock,
+                     struct page **ret_leaf)
+{
     uint64_t span = 0;
     int r = FOREST_NEED;
 
     while (r == FOREST_NEED) {
         r = forest_find(&store->forest, image->record.root, image->record.level, RANK_IMAGE,
-                        piece->first.n, &leaf, &span);
+                        lblock.n, ret_leaf, &span);
         if (r == FOREST_NEED) {
             int provided = store_provide_locked(store);
             r = provided < 0 ? provided : r;
         }
     }
+    return r;
+}
+
+/* Takes over what the leaf says of block i of the piece. */
+static void look_at(struct store *store, struct piece *piece, unsigned i, const struct page *leaf)
+{
+    unsigned index = key_index(block_of(piece, i).n, 0);
+
+    piece->refs[i] = leaf == NULL ? ref_hole() : ref_load(leaf->bytes + (size_t)index * REF_BYTES);
+    piece->held[i].extent = NULL;
+    if (piece->refs[i].kind == REF_HERE &&
+        open_extents_find(&store->extents, piece->refs[i].at, &piece->held[i])) {
+        piece->held[i].extent->pins++;
+    }
+}
+
+static int look_up(struct store *store, struct store_image *image, struct piece *piece)
+{
+    struct page *leaf = NULL;
+    int r = find_leaf(store, image, piece->first, &leaf);
+
     if (r < 0) {
         return r;
     }
     piece->count = (unsigned)min_u64(piece->count, REFS_PER_PAGE - key_index(piece->first.n, 0));
     for (unsigned i = 0; i < piece->count; i++) {
-        unsigned index = key_index(piece->first.n + i, 0);
+        look_at(store, piece, i, leaf);
+    }
+    return 0;
+}
 
-        piece->refs[i] =
-            leaf == NULL ? ref_hole() : ref_load(leaf->bytes + (size_t)index * REF_BYTES);
-        piece->held[i].extent = NULL;
-        if (piece->refs[i].kind == REF_HERE &&
-            open_extents_find(&store->extents, piece->refs[i].at, &piece->held[i])) {
-            piece->held[i].extent->pins++;
+/* On failure piece->count is how many were looked up: they are to be let go. */
+static int look_up_scattered(struct store *store, struct store_image *image, struct piece *piece)
+{
+    for (unsigned i = 0; i < piece->count; i++) {
+        struct page *leaf = NULL;
+        int r = find_leaf(store, image, block_of(piece, i), &leaf);
+
+        if (r < 0) {
+            piece->count = i;
+            return r;
         }
+        look_at(store, piece, i, leaf);
     }
     return 0;
 }
@@ -66,6 +103,20 @@ static void let_go(struct store *store, const struct piece *piece)
                 pthread_cond_broadcast(&store->changed);
             }
         }
+    }
+}
+
+static void let_go_if_pinned(struct store *store, const struct piece *piece)
+{
+    bool pinned = false;
+
+    for (unsigned i = 0; i < piece->count && !pinned; i++) {
+        pinned = piece->held[i].extent != NULL;
+    }
+    if (pinned) {
+        pthread_mutex_lock(&store->lock);
+        let_go(store, piece);
+        pthread_mutex_unlock(&store->lock);
     }
 }
 
@@ -156,7 +207,7 @@ static int fetch(struct store *store, const struct store_image *image, struct pi
         uint8_t *bytes = buffer + (size_t)i * BLOCK_SIZE;
 
         if (!is_sound(store, piece->refs[i], bytes)) {
-            int r = read_again(store, image, lblock_at(piece->first.n + i), piece->refs[i], bytes);
+            int r = read_again(store, image, block_of(piece, i), piece->refs[i], bytes);
             if (r < 0) {
                 return r;
             }
@@ -170,6 +221,7 @@ int store_read_blocks(struct store *store, struct store_image *image, struct lbl
 {
     struct piece piece;
 
+    piece.scattered = NULL;
     while (count > 0) {
         piece.first = first;
         piece.count = (unsigned)min_u64(count, REFS_PER_PAGE);
@@ -181,15 +233,7 @@ int store_read_blocks(struct store *store, struct store_image *image, struct lbl
         }
         collect(store, &piece, buffer);
         r = fetch(store, image, &piece, buffer);
-        bool pinned = false;
-        for (unsigned i = 0; i < piece.count && !pinned; i++) {
-            pinned = piece.held[i].extent != NULL;
-        }
-        if (pinned) {
-            pthread_mutex_lock(&store->lock);
-            let_go(store, &piece);
-            pthread_mutex_unlock(&store->lock);
-        }
+        let_go_if_pinned(store, &piece);
         if (r < 0) {
             return r;
         }
@@ -253,6 +297,61 @@ int store_read(struct store *store, struct store_image *image, void *buffer, siz
     pthread_mutex_unlock(&store->lock);
     if (r == 0) {
         r = read_range(store, image, buffer, &range);
+    }
+    pthread_mutex_lock(&store->lock);
+    range_unlock(&image->ranges, &held, &store->changed);
+    pthread_mutex_unlock(&store->lock);
+    return r;
+}
+
+static int compare_requests(const void *a, const void *b)
+{
+    const struct io_request *left = a, *right = b;
+
+    return (left->offset > right->offset) - (left->offset < right->offset);
+}
+
+/* In the order of the device: what was written together lies together, wherever it belongs. */
+static int read_some_scattered(struct store *store, struct store_image *image, struct piece *piece,
+                               uint8_t *buffer)
+{
+    pthread_mutex_lock(&store->lock);
+    int r = look_up_scattered(store, image, piece);
+    pthread_mutex_unlock(&store->lock);
+    if (r == 0) {
+        collect(store, piece, buffer);
+        qsort(piece->request, piece->requests, sizeof piece->request[0], compare_requests);
+        r = fetch(store, image, piece, buffer);
+    }
+    let_go_if_pinned(store, piece);
+    return r;
+}
+
+int store_read_scattered(struct store *store, struct store_image *image, const uint64_t *blocks,
+                         size_t count, uint8_t *buffer)
+{
+    struct range held = {.alone = false};
+    struct piece piece = {.count = 0};
+    int r = 0;
+
+    if (count == 0) {
+        return 0;
+    }
+    held.start = blocks[0];
+    held.end = blocks[count - 1] + 1;
+    pthread_mutex_lock(&store->lock);
+    range_lock(&image->ranges, &held, &store->lock, &store->changed);
+    if (held.end > blocks_for(image->record.size)) {
+        r = varve_fail(EINVAL, "a read of block %llu is past the end",
+                       (unsigned long long)blocks[count - 1]);
+    }
+    store->counters.reads++;
+    store->counters.read_bytes += (uint64_t)count << BLOCK_SHIFT;
+    pthread_mutex_unlock(&store->lock);
+    for (size_t at = 0; r == 0 && at < count; at += piece.count) {
+        piece.scattered = blocks + at;
+        piece.count = (unsigned)min_u64(count - at, REFS_PER_PAGE);
+        r = read_some_scattered(store, image, &piece, buffer + (at << BLOCK_SHIFT));
     }
     pthread_mutex_lock(&store->lock);
     range_unlock(&image->ranges, &held, &store->changed);

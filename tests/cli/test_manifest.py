@@ -33,7 +33,7 @@ def make_tree():
 
 
 def digest_of(path):
-    return subprocess.run([sys.executable, RECOMPUTE, path], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([sys.executable, RECOMPUTE, path, "1"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def committed(name):
