@@ -13,21 +13,27 @@
 #include "io/stage_file.h"
 
 /* The descriptors that I/O goes through; also their index in a ring's table of registered files. */
-enum io_slot { SLOT_EXTENTS = IO_EXTENTS, SLOT_JOURNAL = IO_JOURNAL, SLOT_DIRECT, SLOTS };
+enum io_slot {
+    SLOT_EXTENTS = IO_EXTENTS,
+    SLOT_JOURNAL = IO_JOURNAL,
+    SLOT_DIRECT, /* the extents past the page cache; these two: -1 when that cannot be */
+    SLOT_JOURNAL_DIRECT,
+    SLOTS
+};
 
 struct rings;
 
 struct io_files {
-    struct io io;    /* first: a struct io * is a struct io_files * */
-    int slot[SLOTS]; /* SLOT_DIRECT: -1 when the file system below cannot */
+    struct io io; /* first: a struct io * is a struct io_files * */
+    int slot[SLOTS];
     int dir;
     int lock;      /* of the file `lock`; -1 when it could not be made and we only read */
     pid_t process; /* that opened it, or went on after a fork */
     char *path;    /* of the directory, for messages */
     bool device;   /* the extents are a block device */
     bool read_only;
-    bool direct;            /* IO_BULK goes through SLOT_DIRECT */
-    uint64_t device_size;   /* bytes, of a device */
+    bool direct;          /* IO_BULK, and what is durable in the journal, go past the page cache */
+    uint64_t device_size; /* bytes, of a device */
     pthread_mutex_t growth; /* held while a file is grown by ftruncate */
     struct rings *rings;
     struct pages *pages;
@@ -40,6 +46,11 @@ static inline struct io_files *io_files(struct io *io)
 }
 
 const char *io_file_name(enum io_file file);
+
+static inline bool slot_is_direct(enum io_slot slot)
+{
+    return slot == SLOT_DIRECT || slot == SLOT_JOURNAL_DIRECT;
+}
 
 /* The slot that a request goes through. */
 enum io_slot io_slot(const struct io_files *files, const struct io_request *request);

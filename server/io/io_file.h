@@ -4,7 +4,7 @@
  * The lock: what matters is that nothing of a dead server can land in the store after another one
  * took it. So the lock sits on the open file descriptions through which the I/O goes (OFD locks):
  * such a lock lives until the last reference to its description is gone, and an I/O in flight holds
- * one. `extents` has two descriptions, one of them O_DIRECT, and locks of two descriptions of one
+ * one. Each file has two descriptions, one of them O_DIRECT, and locks of two descriptions of one
  * file would exclude each other; each locks a byte of its own instead, and who opens needs both
  * bytes. A block device is opened with O_EXCL as well. `lock` is locked with flock(2) and names the
  * holder, for people and for the message; nothing hangs on it.
@@ -20,7 +20,7 @@
 
 enum io_open_flags {
     IO_OPEN_READ_ONLY = 1, /* several may read at once; stage_map gives a private copy */
-    IO_OPEN_DIRECT = 2,    /* honour IO_BULK with O_DIRECT */
+    IO_OPEN_DIRECT = 2,    /* honour IO_BULK with O_DIRECT, and write the journal so */
 };
 
 /* Opens the files of a store. -EBUSY when another process holds them (after waiting up to 5 seconds

@@ -71,6 +71,8 @@ static int open_journal(struct io_files *files)
         return open_failed(files, "journal");
     if (!S_ISREG(found.st_mode))
         return varve_fail(EINVAL, "%s/journal is not a file", files->path);
+    files->slot[SLOT_JOURNAL_DIRECT] = openat(
+        files->dir, "journal", (files->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_DIRECT);
     return open_slot(files, SLOT_JOURNAL, "journal", 0);
 }
 
@@ -104,10 +106,15 @@ static int open_lock(struct io_files *files)
     return errno == EWOULDBLOCK ? -EBUSY : open_failed(files, "lock");
 }
 
+static enum io_slot direct_or(const struct io_files *files, enum io_slot direct,
+                              enum io_slot buffered)
+{
+    return files->slot[direct] >= 0 ? direct : buffered;
+}
+
 /* Once. -EBUSY without a message when another process holds the store. */
 static int open_and_lock(struct io_files *files)
 {
-    enum io_slot second = SLOT_EXTENTS;
     int rc = open_journal(files); /* first, so that busy() can look for who has it */
 
     if (rc == 0)
@@ -118,10 +125,10 @@ static int open_and_lock(struct io_files *files)
         rc = lock_byte(files, SLOT_JOURNAL, 0);
     if (rc == 0)
         rc = lock_byte(files, SLOT_EXTENTS, 0);
-    if (files->slot[SLOT_DIRECT] >= 0)
-        second = SLOT_DIRECT;
     if (rc == 0)
-        rc = lock_byte(files, second, 1);
+        rc = lock_byte(files, direct_or(files, SLOT_DIRECT, SLOT_EXTENTS), 1);
+    if (rc == 0)
+        rc = lock_byte(files, direct_or(files, SLOT_JOURNAL_DIRECT, SLOT_JOURNAL), 1);
     return rc;
 }
 
@@ -174,7 +181,8 @@ int io_lock_open(struct io_files *files)
 void io_lock_close(struct io_files *files)
 {
     int *const descriptors[] = {&files->slot[SLOT_DIRECT], &files->slot[SLOT_EXTENTS],
-                                &files->slot[SLOT_JOURNAL], &files->lock};
+                                &files->slot[SLOT_JOURNAL_DIRECT], &files->slot[SLOT_JOURNAL],
+                                &files->lock};
     struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
     for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {

@@ -1,8 +1,10 @@
 /*
  * Opening and locking the files of a store; io_file.h says why the locks are where they are.
  *
- * extents   byte 0 is locked through SLOT_EXTENTS, byte 1 through SLOT_DIRECT, or through
- * SLOT_EXTENTS when there is no SLOT_DIRECT; O_EXCL on a device journal   byte 0 lock      flock(2)
+ * extents: byte 0 is locked through SLOT_EXTENTS, byte 1 through SLOT_DIRECT, or through
+ *          SLOT_EXTENTS when there is no SLOT_DIRECT; O_EXCL on a device
+ * journal: the same with SLOT_JOURNAL and SLOT_JOURNAL_DIRECT
+ * lock:    flock(2)
  *
  * A writer locks exclusively, a reader shared.
  */

@@ -217,7 +217,7 @@ static bool wants_ring(const struct io_files *files, const struct io_request *re
     if (request->length > LENGTH_MAX)
         return false;
     return request->op == IO_READ || (request->flags & IO_DURABLE) ||
-           io_slot(files, request) == SLOT_DIRECT;
+           slot_is_direct(io_slot(files, request));
 }
 
 static void ring_put(struct ring *ring, const struct io_files *files, size_t index)
@@ -247,7 +247,7 @@ static void ring_put(struct ring *ring, const struct io_files *files, size_t ind
 
 static void complete(const struct io_files *files, struct io_request *request, int result)
 {
-    bool refused = result == -EINVAL && io_slot(files, request) == SLOT_DIRECT;
+    bool refused = result == -EINVAL && slot_is_direct(io_slot(files, request));
 
     if (request->op == IO_SYNC)
         request->result = transfer_result(result); /* never again, whatever it says */

@@ -55,7 +55,7 @@ void transfer(const struct io_files *files, struct io_request *request, size_t d
         request->result = transfer_result(sync_file(files->slot[slot]));
         return;
     }
-    if ((request->flags & IO_REREAD) && slot != SLOT_DIRECT)
+    if ((request->flags & IO_REREAD) && !slot_is_direct(slot))
         posix_fadvise(files->slot[slot], (off_t)request->offset, (off_t)request->length,
                       POSIX_FADV_DONTNEED);
     request->result = 0;
@@ -65,7 +65,7 @@ void transfer(const struct io_files *files, struct io_request *request, size_t d
             done += (size_t)moved;
         else if (moved == 0)
             request->result = -EIO; /* past the end */
-        else if (moved == -EINVAL && slot == SLOT_DIRECT)
+        else if (moved == -EINVAL && slot_is_direct(slot))
             slot = (enum io_slot)request->file; /* the device wants another alignment */
         else if (moved == -EAGAIN)
             request->result = again(&tries);

@@ -201,6 +201,11 @@ static void late_io_on_journal(void)
     late_reference(SLOT_JOURNAL);
 }
 
+static void late_io_on_journal_past_the_cache(void)
+{
+    late_reference(SLOT_JOURNAL_DIRECT);
+}
+
 /* A server that is killed with writes in flight; the next one must get the store, and soon. */
 static void killed_under_load(void)
 {
@@ -328,6 +333,7 @@ int main(int argc, char **argv)
         {"late I/O on extents", late_io_on_extents},
         {"late I/O past the cache", late_io_past_the_cache},
         {"late I/O on journal", late_io_on_journal},
+        {"late I/O on journal past the cache", late_io_on_journal_past_the_cache},
         {"killed under load", killed_under_load},
         {"reopened at once", reopened_at_once},
         {"created whole", created_whole},
