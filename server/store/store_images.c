@@ -166,15 +166,17 @@ static int resize_locked_range(struct store *store, struct store_image *image, u
     int r = 0;
 
     if (size > old) {
-        r = clear_tail(store, image, old);
-        if (r == 0 && (old & (BLOCK_SIZE - 1)) != 0) {
-            r = store_zero_part(store, image, lblock_at(old >> BLOCK_SHIFT),
-                                (unsigned)(old & (BLOCK_SIZE - 1)), (unsigned)BLOCK_SIZE);
-        }
-        if (r == 0 && (image->record.flags & STORE_IMAGE_RESERVED) != 0) {
+        if ((image->record.flags & STORE_IMAGE_RESERVED) != 0) {
             pthread_mutex_lock(&store->lock);
             r = check_reserve_locked(store, blocks_for(size) - blocks_for(old));
             pthread_mutex_unlock(&store->lock);
+        }
+        if (r == 0) {
+            r = clear_tail(store, image, old);
+        }
+        if (r == 0 && (old & (BLOCK_SIZE - 1)) != 0) {
+            r = store_zero_part(store, image, lblock_at(old >> BLOCK_SHIFT),
+                                (unsigned)(old & (BLOCK_SIZE - 1)), (unsigned)BLOCK_SIZE);
         }
     }
     if (r == 0) {
@@ -236,6 +238,32 @@ int store_image_set_label(struct store *store, uint64_t image, const char *label
     return r < 0 ? r : change(store, &record);
 }
 
+/* What is set aside for the image after a rollback, over what is now. */
+static int check_rollback_locked(struct store *store, uint64_t number, uint64_t source)
+{
+    struct image_record now, then;
+    int r = image_record_locked(store, number, &now);
+
+    if (r == 0) {
+        r = image_record_locked(store, source, &then);
+    }
+    if (r < 0) {
+        return r;
+    }
+    then.flags = now.flags;
+    uint64_t before = image_outstanding(&now), after = image_outstanding(&then);
+
+    return after > before ? check_reserve_locked(store, after - before) : 0;
+}
+
+int store_image_rollback_fits(struct store *store, uint64_t number, uint64_t source)
+{
+    pthread_mutex_lock(&store->lock);
+    int r = check_rollback_locked(store, number, source);
+    pthread_mutex_unlock(&store->lock);
+    return r;
+}
+
 int store_image_rollback(struct store *store, uint64_t number, uint64_t source)
 {
     struct range held = {.start = 0, .end = UINT64_MAX, .alone = true};
@@ -249,7 +277,10 @@ int store_image_rollback(struct store *store, uint64_t number, uint64_t source)
     /* readers hold blocks of the old content by their ranges */
     pthread_mutex_lock(&store->lock);
     range_lock(&image->ranges, &held, &store->lock, &store->changed);
-    r = store_change_locked(store, &record);
+    r = check_rollback_locked(store, number, source);
+    if (r == 0) {
+        r = store_change_locked(store, &record);
+    }
     range_unlock(&image->ranges, &held, &store->changed);
     store_wake_locked(store, STORE_RECLAIM);
     pthread_mutex_unlock(&store->lock);

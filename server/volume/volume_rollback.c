@@ -18,6 +18,20 @@ struct rollback {
     struct varve_snapshot saved; /* .ref is "" until it is taken */
 };
 
+/* Of a reserved volume, whose size may grow: before a snapshot is taken for nothing. */
+static int check_space(struct rollback *rollback)
+{
+    char line[256];
+    int r = store_image_rollback_fits(rollback->varve->store, rollback->volume.image,
+                                      rollback->to.image);
+
+    if (r != -ENOSPC)
+        return r;
+    snprintf(line, sizeof line, "%s", varve_error());
+    return varve_fail(ENOSPC, "volume '%s' is reserved, and what snapshot '%s@%s' needs %s",
+                      rollback->volume.name, rollback->to.volume, rollback->to.name, line);
+}
+
 static int check(struct rollback *rollback, const char *name, const char *snapshot)
 {
     struct guarded volume = {.kind = NAMED_VOLUME, .ref = name, .then = "roll it back"};
@@ -41,7 +55,7 @@ static int check(struct rollback *rollback, const char *name, const char *snapsh
         return varve_fail(EIO,
                           "snapshot '%s' is damaged: the store does not have its image %" PRIu64,
                           snapshot, rollback->to.image);
-    return r;
+    return r == 0 ? check_space(rollback) : r;
 }
 
 static int save_present(struct rollback *rollback, const char *snapshot)

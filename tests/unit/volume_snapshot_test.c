@@ -268,6 +268,31 @@ static void rollback(void)
     close_checked(varve);
 }
 
+/* What a reserved volume would need after it is there, or nothing happens: also no snapshot. */
+static void rollback_of_a_reserved_volume(void)
+{
+    struct varve *varve = trial_open(trial_make("thick"), 0);
+    struct varve_volume_options options = {.size = 70 * MIB, .reserved = true};
+    struct varve_volume volume;
+
+    CHECK_EQ(varve_volume_create(varve, "a", &options), 0);
+    put(varve, "a", 1, 0);
+    CHECK_EQ(snap(varve, "a@x"), 0);
+    CHECK_EQ(varve_volume_resize(varve, "a", MIB), 0);
+    put(varve, "a", 2, 0);
+    CHECK_EQ(varve_volume_create(varve, "b", &options), 0);
+    CHECK_EQ(varve_volume_rollback(varve, "a", "a@x", true, NULL), -ENOSPC);
+    CHECK_HAS(varve_error(), "volume 'a' is reserved");
+    list_is(varve, NULL, "a@x ");
+    CHECK_EQ(varve_volume_show(varve, "a", &volume), 0);
+    CHECK(volume.size == MIB && get(varve, "a", 0) == 2);
+    CHECK_EQ(varve_volume_delete(varve, "b"), 0);
+    CHECK_EQ(varve_volume_rollback(varve, "a", "a@x", false, NULL), 0);
+    CHECK_EQ(get(varve, "a", 0), 1);
+    CHECK_EQ(varve_volume_create(varve, "b", &options), -ENOSPC);
+    close_checked(varve);
+}
+
 static void settle(struct varve *varve, struct varve_stats *ret_stats)
 {
     CHECK_EQ(store_settle(varve->store), 0);
@@ -456,6 +481,7 @@ int main(int argc, char **argv)
         {"frozen is only read", frozen_is_only_read},
         {"clones", clones},
         {"reserved clone", reserved_clone},
+        {"rollback of a reserved volume", rollback_of_a_reserved_volume},
         {"rollback", rollback},
         {"space comes back", space_comes_back},
         {"outlive their volume", outlive_their_volume},
