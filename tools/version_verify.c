@@ -66,8 +66,10 @@ const struct command version_verify = {
     .summary = "Reads a committed version again and compares it with its digest.",
     .arguments = "REF",
     .details =
-        "Each damaged range is a line: \"differs\" can be read and is not what was committed,\n"
-        "\"unreadable\" is lost. The exit code is 6 when there is damage. Ctrl-C cancels it.",
+        "Each damaged range is a line: \"differs\" can be read and is not what was committed;\n"
+        "\"unreadable\" is lost: the disk fails to read it, or gives other bytes than were\n"
+        "written. The exit code is 6 when there is damage of either kind, and also when the\n"
+        "store's own records of the version cannot be read. Ctrl-C cancels it.",
     .example = "varve datasets versions verify images:latest",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 0,

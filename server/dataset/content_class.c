@@ -42,8 +42,8 @@ static void judge(const struct varve_content *content, int partition, enum conte
 
     if (found == CONTENT_DIRTY && *class != CONTENT_DIRTY) {
         if (partition > 0)
-            snprintf(place, sizeof place, "partition %d ", partition);
-        snprintf(reason, CONTENT_REASON_MAX, "%s(%s): %s", place, content->type,
+            snprintf(place, sizeof place, "partition %d, ", partition);
+        snprintf(reason, CONTENT_REASON_MAX, "%s%s: %s", place, content->type,
                  content->clean_reason);
     }
     *class = found > *class ? found : *class;

@@ -135,6 +135,38 @@ def what_is_not_clean_is_refused():
     assert versions("commit", ref, "--allow-dirty")["class"] == "dirty"
 
 
+def of_partitions_the_one_that_is_not_clean_is_named():
+    disk = store.folder / "disk"
+    with open(disk, "wb") as file:
+        file.truncate(34 * MIB)
+    table = "label: gpt\nstart=2048,size=16384\nstart=20480,size=16384\nstart=40960,size=16384\n"
+    subprocess.run(["sfdisk", "-q", disk], input=table, check=True, capture_output=True, text=True)
+    for start in (2048, 20480, 40960):
+        words = ["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", "-E", f"offset={start * 512}", disk, "8M"]
+        subprocess.run(words, check=True, capture_output=True)
+    second = 20480 * 512 + 1024 + 0x60
+    with open(disk, "r+b") as file:
+        file.seek(second)
+        flags = file.read(1)[0]
+        file.seek(second)
+        file.write(bytes([flags | 4]))
+    store.done("datasets", "create", "disks")
+    ref = store.json("import", str(disk), "disks")["ref"]
+    store.refused(BUSY, "datasets", "versions", "commit", ref, says="partition 2, ext4: journal needs recovery")
+    store.refused(USAGE, "datasets", "versions", "commit", ref, "--force", says="--force")
+    assert versions("details", ref)["committed"] is False
+    made = versions("commit", ref, "--allow-dirty")
+    assert made["class"] == "dirty" and made["files"] is None, made
+    assert versions("details", ref)["class"] == "dirty"
+    with open(disk, "r+b") as file:
+        file.seek(second)
+        file.write(bytes([flags]))
+    clean = store.json("import", str(disk), "disks")["ref"]
+    made = versions("commit", clean)
+    assert made["class"] == "clean" and made["files"] is None, made
+    assert versions("verify", ref)["sound"] and versions("verify", clean)["sound"]
+
+
 def after_a_kill_all_is_as_it_was():
     digests = {v["ref"]: v["digest"] for v in versions("list", "ds")["versions"]}
     store.kill()
@@ -173,5 +205,6 @@ def damage_is_named_by_offset():
 
 run_cases([
     unserved, refused, served, writers_are_cut_at_one_point, what_is_not_clean_is_refused,
+    of_partitions_the_one_that_is_not_clean_is_named,
     after_a_kill_all_is_as_it_was, damage_is_named_by_offset,
 ])
