@@ -18,6 +18,7 @@ WANTED = {
     "catalog and store cuts": 5_000,
     "vanished clients": 10_000,
     "kills of the real server": 200,
+    "power cuts of a guest": 20,
 }
 
 
