@@ -1,9 +1,11 @@
 /*
  * Committing a version. In this order, so that a crash anywhere leaves it old or new:
  *
- *   freeze, flush      undone at the next opening while the row says uncommitted
+ *   freeze             undone at the next opening while the row says uncommitted
  *   tree image         labelled "new tree": deleted at the next opening while no row names it
- *   flush
+ *   manifest image     the same
+ *   flush              of all that the row will name, in one: what survives a cut before it is some
+ *                      prefix of these steps
  *   the row            in one transaction; from here on it is committed
  *   labels             set again at the next opening, from the row
  *
@@ -130,9 +132,14 @@ static int freeze(struct commit *commit)
         r = store_image_change_flags(commit->store, commit->row.image, STORE_IMAGE_FROZEN, 0);
     commit->frozen = r == 0;
     names_leave(commit->varve);
-    if (r == 0)
-        r = store_flush(commit->store);
-    /* Again: a write may have failed since. */
+    return r;
+}
+
+/* A write that was answered before the freeze may fail only on its way to the disk. */
+static int make_durable(struct commit *commit)
+{
+    int r = store_flush(commit->store);
+
     return r == 0 ? check_flags(commit) : r;
 }
 
@@ -233,8 +240,6 @@ static int compute(struct commit *commit)
     if (r == 0)
         r = store_image_change_flags(commit->store, commit->tree, STORE_IMAGE_FROZEN, 0);
     if (r == 0)
-        r = store_flush(commit->store);
-    if (r == 0)
         digest_print(&digest, commit->digest);
     return r;
 }
@@ -262,9 +267,8 @@ static int list_files(struct commit *commit)
         commit->manifest = 0;
         return r;
     }
-    if (r == 0)
-        r = store_image_change_flags(commit->store, commit->manifest, STORE_IMAGE_FROZEN, 0);
-    return r == 0 ? store_flush(commit->store) : r;
+    return r == 0 ? store_image_change_flags(commit->store, commit->manifest, STORE_IMAGE_FROZEN, 0)
+                  : r;
 }
 
 /* What stays as it is when this fails is set by the next opening. */
@@ -344,6 +348,8 @@ static int commit_uncommitted(struct commit *commit)
         r = compute(commit);
     if (r == 0)
         r = list_files(commit);
+    if (r == 0)
+        r = make_durable(commit);
     if (r == 0)
         r = enter_row(commit);
     if (r != 0) {

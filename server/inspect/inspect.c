@@ -23,14 +23,17 @@ int inspect_source(const struct inspect_source *source, struct varve_inspection 
 {
     struct varve_inspection *inspection = calloc(1, sizeof *inspection);
     struct range range = {.source = source, .start = 0, .size = source->size};
-    int r;
+    int r, window;
 
     if (inspection == NULL)
         return varve_fail(ENOMEM, "no memory to look at a volume");
     inspection->size = source->size;
-    r = inspect_table(&range, inspection);
+    window = range_open_window(&range);
+    r = window < 0 ? window : inspect_table(&range, window, inspection);
     if (r == 0)
-        r = inspect_content(&range, &inspection->content);
+        r = inspect_content(&range, window, &inspection->content);
+    if (window >= 0)
+        close(window);
     if (r != 0) {
         varve_inspection_free(inspection);
         return r;

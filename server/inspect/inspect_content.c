@@ -1,6 +1,5 @@
 #include <blkid.h>
 #include <errno.h>
-#include <unistd.h>
 #include <varve/error.h>
 
 #include "inspect/inspect_range.h"
@@ -38,19 +37,14 @@ static int probe_content(blkid_probe probe, int window, struct varve_content *co
     return 0;
 }
 
-int inspect_content(const struct range *range, struct varve_content *ret_content)
+int inspect_content(const struct range *range, int window, struct varve_content *ret_content)
 {
     struct varve_content content = {.clean = VARVE_CLEAN_NOT_APPLICABLE};
-    blkid_probe probe;
-    int r, window = range_open_window(range);
+    blkid_probe probe = blkid_new_probe();
+    int r = probe == NULL ? varve_fail(ENOMEM, "no memory to look for a file system")
+                          : probe_content(probe, window, &content);
 
-    if (window < 0)
-        return window;
-    probe = blkid_new_probe();
-    r = probe == NULL ? varve_fail(ENOMEM, "no memory to look for a file system")
-                      : probe_content(probe, window, &content);
     blkid_free_probe(probe);
-    close(window);
     if (r == 0)
         r = clean_state(range, &content);
     if (r == 0)

@@ -29,8 +29,9 @@ int range_add_to_window(const struct range *range, int window, uint64_t offset, 
  * blanks go. */
 void text_copy(char *to, size_t size, const char *text);
 
-int inspect_table(const struct range *range, struct varve_inspection *inspection);
-int inspect_content(const struct range *range, struct varve_content *ret_content);
+/* Both look at the range through its window; the table adds to it where entries lie elsewhere. */
+int inspect_table(const struct range *range, int window, struct varve_inspection *inspection);
+int inspect_content(const struct range *range, int window, struct varve_content *ret_content);
 
 /* Sets clean and clean_reason of a content whose type is known. Damage in reading is an error;
  * damage in meaning is "unknown". */

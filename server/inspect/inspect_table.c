@@ -112,6 +112,7 @@ static int take_partition(const struct range *range, blkid_partition from,
 {
     const char *text = blkid_partition_get_type_string(from);
     struct range inner = {.source = range->source};
+    int r, window;
 
     to->number = blkid_partition_get_partno(from);
     to->start = (uint64_t)blkid_partition_get_start(from) * 512;
@@ -135,7 +136,12 @@ static int take_partition(const struct range *range, blkid_partition from,
         return 0;
     inner.start = range->start + to->start;
     inner.size = to->size < range->size - to->start ? to->size : range->size - to->start;
-    return inspect_content(&inner, &to->content);
+    window = range_open_window(&inner);
+    if (window < 0)
+        return window;
+    r = inspect_content(&inner, window, &to->content);
+    close(window);
+    return r;
 }
 
 static int by_number(const void *a, const void *b)
@@ -209,19 +215,15 @@ static int probe_table(const struct range *range, int window, unsigned sector,
     return r;
 }
 
-int inspect_table(const struct range *range, struct varve_inspection *inspection)
+int inspect_table(const struct range *range, int window, struct varve_inspection *inspection)
 {
     static const unsigned sectors[] = {512, 4096};
-    int r, window = range_open_window(range);
+    int r = add_extended_records(range, window, 512);
 
-    if (window < 0)
-        return window;
-    r = add_extended_records(range, window, 512);
     for (int i = 0; r == 0 && i < 2 && inspection->table_type[0] == '\0'; i++) {
         r = add_gpt_entries(range, window, sectors[i]);
         if (r == 0)
             r = probe_table(range, window, sectors[i], inspection);
     }
-    close(window);
     return r;
 }

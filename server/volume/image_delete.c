@@ -23,6 +23,8 @@ static void take_back(struct varve *varve, const struct doomed_image *images, si
         (void)set_label(varve, &images[i], LABEL_LIVE);
 }
 
+/* No flush of its own: what a cut brings back is labelled as deleted, and goes at the next opening.
+ */
 static void delete_unnamed(struct varve *varve, const struct doomed_image *images, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -39,9 +41,6 @@ static void delete_unnamed(struct varve *varve, const struct doomed_image *image
                  " comes back when the store is opened again: %s",
                  images[i].image, varve_error());
     }
-    if (store_flush(varve->store) != 0)
-        note(varve, "what was deleted may be deleted again when the store is opened: %s",
-             varve_error());
 }
 
 int images_delete_locked(struct varve *varve, const struct doomed_image *images, size_t count,
