@@ -42,17 +42,11 @@ static int spawn_dump(const char *program, FILE **ret_output, pid_t *ret_pid)
 
 static void read_dump(FILE *output, struct serve_nbdkit *nbdkit)
 {
-    static const char key[] = "filterdir=";
-    char line[PATH_MAX], path[2 * PATH_MAX];
+    char line[PATH_MAX];
 
     while (fgets(line, sizeof line, output)) {
-        line[strcspn(line, "\n")] = '\0';
         (void)sscanf(line, "version_major=%u", &nbdkit->major);
         (void)sscanf(line, "version_minor=%u", &nbdkit->minor);
-        if (strncmp(line, key, strlen(key)) == 0) {
-            snprintf(path, sizeof path, "%s/nbdkit-limit-filter.so", line + strlen(key));
-            nbdkit->has_limit_filter = access(path, R_OK) == 0;
-        }
     }
 }
 

@@ -4,12 +4,10 @@
 #define TOOLS_SERVE_NBDKIT_H
 
 #include <limits.h>
-#include <stdbool.h>
 
 struct serve_nbdkit {
     char program[PATH_MAX]; /* a path, or a name to look up in PATH */
     unsigned major, minor;
-    bool has_limit_filter;
     char plugin[PATH_MAX];
 };
 

@@ -27,15 +27,19 @@ enum {
     THREADS_MAX = 256,
     CLIENTS_DEFAULT = 512,
     CLIENTS_MAX = 100000,
-    HANDSHAKE_SECONDS = 60, /* where nbdkit can (1.42) */
-    LOCK_FD = 100,          /* above the sockets that are handed over */
+    HANDSHAKE_DEFAULT = 60,
+    HANDSHAKE_MAX = 3600,
+    CONNECTION_DESCRIPTORS = 3,
+    OTHER_DESCRIPTORS = 200,
+    LOCK_FD = 100, /* above the sockets that are handed over */
     ARGUMENTS_MAX = 24,
     ARGUMENT_MAX = PATH_MAX + 16,
 };
 
 static char *socket_option, *listen_option, *cache_option, *scrub_option, *log_level_option,
     *pid_file_option;
-static int threads_option, clients_option = CLIENTS_DEFAULT, buffered_option;
+static int threads_option, clients_option = CLIENTS_DEFAULT, handshake_option = HANDSHAKE_DEFAULT,
+                           buffered_option;
 
 static const struct poptOption options[] = {
     {"socket", '\0', POPT_ARG_STRING, &socket_option, 0,
@@ -46,6 +50,8 @@ static const struct poptOption options[] = {
      "requests of one connection worked on at once (default: nbdkit's, 16)", "N"},
     {"clients", '\0', POPT_ARG_INT, &clients_option, 0,
      "connections at once; later ones are refused (default: 512)", "N"},
+    {"handshake", '\0', POPT_ARG_INT, &handshake_option, 0,
+     "how long a client may negotiate, while no more than --clients do (default: 60)", "SECONDS"},
     {"cache", '\0', POPT_ARG_STRING, &cache_option, 0, "memory for map pages (default: 128M)",
      "SIZE"},
     {"scrub-rate", '\0', POPT_ARG_STRING, &scrub_option, 0,
@@ -90,6 +96,10 @@ static int check_options(uint64_t *ret_cache, uint64_t *ret_scrub)
     if (clients_option < 1 || clients_option > CLIENTS_MAX) {
         return command_fail(EXIT_USAGE, "--clients %d is not between 1 and %d", clients_option,
                             CLIENTS_MAX);
+    }
+    if (handshake_option < 1 || handshake_option > HANDSHAKE_MAX) {
+        return command_fail(EXIT_USAGE, "--handshake %d is not between 1 and %d seconds",
+                            handshake_option, HANDSHAKE_MAX);
     }
     if (log_level_option && strcmp(log_level_option, "error") != 0 &&
         strcmp(log_level_option, "debug") != 0) {
@@ -161,15 +171,27 @@ static int lock_folder(const char *store)
                : EXIT_DONE;
 }
 
-/* Each connection takes up to three descriptors, and the usual soft limit is 1024. */
-static void raise_descriptor_limit(void)
+/* The usual soft limit is 1024. Without descriptors nbdkit can accept nobody. */
+static int raise_descriptor_limit(void)
 {
+    const rlim_t needed = (rlim_t)clients_option * (CONNECTION_DESCRIPTORS + 1) + OTHER_DESCRIPTORS;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) {
+        return EXIT_DONE;
+    }
+    if (limit.rlim_max < needed) {
+        return command_fail(EXIT_FAILED,
+                            "--clients %d needs %llu open files, and this process may have %llu: "
+                            "raise that limit (ulimit -Hn, LimitNOFILE=), or allow fewer clients",
+                            clients_option, (unsigned long long)needed,
+                            (unsigned long long)limit.rlim_max);
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    return EXIT_DONE;
 }
 
 static void make_arguments(const struct serve_nbdkit *nbdkit, const char *store, const char *path,
@@ -185,12 +207,6 @@ static void make_arguments(const struct serve_nbdkit *nbdkit, const char *store,
     if (pid_file_option) {
         add_argument("--pidfile=%s", pid_file_option);
     }
-    if (nbdkit->major > 1 || nbdkit->minor >= 42) {
-        add_argument("--timeout=%d", HANDSHAKE_SECONDS);
-    }
-    if (nbdkit->has_limit_filter) {
-        add_argument("--filter=limit");
-    }
     add_argument("%s", nbdkit->plugin);
     add_argument("store=%s", store);
     add_argument("socket=%s", path);
@@ -204,9 +220,8 @@ static void make_arguments(const struct serve_nbdkit *nbdkit, const char *store,
     if (buffered_option) {
         add_argument("direct=false");
     }
-    if (nbdkit->has_limit_filter) {
-        add_argument("limit=%d", clients_option);
-    }
+    add_argument("clients=%d", clients_option);
+    add_argument("handshake=%d", handshake_option);
 }
 
 /* Replaces this process. Returns only when that fails. */
@@ -255,6 +270,7 @@ static int run(const struct invocation *invocation)
         (code = check_store(invocation->store, store)) != EXIT_DONE ||
         (code = choose_socket(store, path)) != EXIT_DONE ||
         (code = serve_find_nbdkit(&nbdkit)) != EXIT_DONE ||
+        (code = raise_descriptor_limit()) != EXIT_DONE ||
         (code = lock_folder(store)) != EXIT_DONE ||
         (code = serve_listen_unix(&sockets, path)) != EXIT_DONE) {
         return code;
@@ -263,7 +279,6 @@ static int run(const struct invocation *invocation)
         code = serve_listen_tcp(&sockets, listen_option);
     }
     if (code == EXIT_DONE) {
-        raise_descriptor_limit();
         make_arguments(&nbdkit, store, path, cache, scrub);
         code = become_nbdkit(&sockets);
     }

@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "complaint.h"
+#include "handshake.h"
 #include "plugin.h"
 
 enum { REF_SHOWN = 80 };
@@ -28,6 +29,7 @@ struct connection {
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *first;
+static unsigned count, count_most;
 static uint64_t namesakes; /* numbers given out so far */
 
 /* Connections of one client get one holder, those of two clients never do, even when both have one
@@ -51,9 +53,15 @@ static void choose_holder_locked(struct connection *connection)
     }
 }
 
-static void list_add(struct connection *connection)
+/* False when there are as many as there may be. */
+static bool list_add(struct connection *connection)
 {
     pthread_mutex_lock(&list_lock);
+    if (count == count_most) {
+        pthread_mutex_unlock(&list_lock);
+        return false;
+    }
+    count++;
     choose_holder_locked(connection);
     connection->next = first;
     if (first) {
@@ -61,11 +69,13 @@ static void list_add(struct connection *connection)
     }
     first = connection;
     pthread_mutex_unlock(&list_lock);
+    return true;
 }
 
 static void list_remove(struct connection *connection)
 {
     pthread_mutex_lock(&list_lock);
+    count--;
     if (connection->next) {
         connection->next->previous = connection->previous;
     }
@@ -75,6 +85,11 @@ static void list_remove(struct connection *connection)
         first = connection->next;
     }
     pthread_mutex_unlock(&list_lock);
+}
+
+void connection_limit(unsigned most)
+{
+    count_most = most;
 }
 
 void *connection_open(int read_only)
@@ -94,7 +109,13 @@ void *connection_open(int read_only)
     }
     escape_line(ref, connection->ref, sizeof connection->ref);
     client_identify(&connection->client);
-    list_add(connection);
+    if (!list_add(connection)) {
+        complain("%s asked for export '%s': %u connections are open already, which is the limit",
+                 connection->client.name, connection->ref, count_most);
+        free(connection);
+        refuse(-ESHUTDOWN);
+        return NULL;
+    }
     varve_error_clear();
     error = varve_export_open(plugin_store(), ref, connection->holder, read_only != 0,
                               &connection->export);
@@ -105,6 +126,7 @@ void *connection_open(int read_only)
         refuse(error);
         return NULL;
     }
+    handshake_done();
     return connection;
 }
 
@@ -115,6 +137,7 @@ void connection_close(void *handle)
     varve_export_close(connection->export);
     list_remove(connection);
     free(connection);
+    handshake_go_on();
 }
 
 void connection_close_all(void)

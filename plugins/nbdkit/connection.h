@@ -14,6 +14,9 @@
 
 struct connection;
 
+/* How many there may be at once; one more is refused its export. Before the first. */
+void connection_limit(unsigned most);
+
 /* What nbdkit calls .open and .close. */
 void *connection_open(int read_only);
 void connection_close(void *handle);

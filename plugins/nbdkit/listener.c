@@ -92,21 +92,35 @@ static bool came_through(const struct address *own, const struct address *listen
     }
 }
 
+static bool came_in(const struct address *own)
+{
+    for (unsigned i = 0; i < listener_count; i++) {
+        if (came_through(own, &listeners[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void cut(int fd, bool listening, const struct address *own, int how)
 {
-    for (unsigned i = 0; i < listener_count && !listening; i++) {
-        if (came_through(own, &listeners[i])) {
-            /* A descriptor that was closed and given to something else meanwhile is at worst
-             * a connection to the control door, which ends now as well. */
-            shutdown(fd, how);
-            return;
-        }
+    if (!listening && came_in(own)) {
+        /* A descriptor that was closed and given to something else meanwhile is at worst
+         * a connection to the control door, which ends now as well. */
+        shutdown(fd, how);
     }
 }
 
 void listener_cut_connections(int how)
 {
     visit_sockets(cut, how);
+}
+
+bool listener_cut(int fd, int how)
+{
+    struct address own = {.length = sizeof own.storage};
+
+    return getsockname(fd, &own.any, &own.length) == 0 && came_in(&own) && shutdown(fd, how) == 0;
 }
 
 const char *listener_name(unsigned number, char name[LISTENER_NAME])

@@ -9,6 +9,7 @@
 #ifndef NBDKIT_PLUGIN_LISTENER_H
 #define NBDKIT_PLUGIN_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Finds the listening sockets. Returns how many there are. */
@@ -21,5 +22,7 @@ const char *listener_name(unsigned number, char name[LISTENER_NAME]);
 /* Shuts all connections down that came in through the listeners. `how` as for shutdown(2): SHUT_RD
  * lets the requests in progress end and be answered. */
 void listener_cut_connections(int how);
+/* The same for one descriptor. Returns whether it was such a connection, and open. */
+bool listener_cut(int fd, int how);
 
 #endif

@@ -12,6 +12,7 @@
 #include <varve/server.h>
 
 #include "connection.h"
+#include "handshake.h"
 #include "listener.h"
 #include "negotiation.h"
 #include "readiness.h"
@@ -84,6 +85,7 @@ static void remove_socket(void)
 static void close_store(void)
 {
     stop_unwatch();
+    handshake_stop();
     varve_control_stop(control);
     control = NULL;
     connection_close_all();
@@ -113,6 +115,12 @@ static int plugin_get_ready(void)
     return 0;
 }
 
+static int plugin_preconnect(int read_only)
+{
+    (void)read_only;
+    return handshake_begin();
+}
+
 static int plugin_after_fork(void)
 {
     int error;
@@ -131,6 +139,12 @@ static int plugin_after_fork(void)
             nbdkit_error("cannot open the control door: %s", varve_error());
             goto failed;
         }
+    }
+    connection_limit(settings.clients);
+    error = handshake_start(settings.clients, settings.handshake);
+    if (error) {
+        nbdkit_error("cannot watch over negotiations: %s", strerror(error));
+        goto failed;
     }
     error = stop_watch();
     if (error) {
@@ -176,6 +190,7 @@ static struct nbdkit_plugin plugin = {
 
     .list_exports = offer_exports,
     .default_export = offer_default_export,
+    .preconnect = plugin_preconnect,
     .open = connection_open,
     .close = connection_close,
     .export_description = offer_description,

@@ -4,6 +4,7 @@
  *
  *   plugin.c      the callbacks of the plugin's life, and the table that nbdkit reads
  *   settings.c    key=value
+ *   handshake.c   connections that negotiate: how many, how long
  *   connection.c  one client connection: what .open makes and .close ends
  *   negotiation.c what a connection offers
  *   request.c     reads, writes and the rest

@@ -16,6 +16,8 @@ const char settings_help[] =
     "direct=true|false    Write extents and journal past the page cache, default true.\n"
     "control=PATH|no      The socket of the control door, default DIR/control.sock.\n"
     "socket=PATH          A Unix socket to remove when the server ends.\n"
+    "clients=N            Connections at once, default 512.\n"
+    "handshake=SECONDS    Time for a client to negotiate, default 60.\n"
     "announce=true|false  Print a line on standard output when ready, default false.";
 
 /* nbdkit goes to "/" when it forks, so that relative paths have to end here. */
@@ -84,6 +86,21 @@ static int set_control(struct settings *settings, const char *value)
     return settings->control ? set_path(&settings->control_path, "control", value) : 0;
 }
 
+static int set_number(unsigned *number, const char *key, const char *value)
+{
+    unsigned parsed;
+
+    if (nbdkit_parse_unsigned(key, value, &parsed) == -1) {
+        return -1;
+    }
+    if (parsed == 0) {
+        nbdkit_error("%s=0: it has to be 1 or more", key);
+        return -1;
+    }
+    *number = parsed;
+    return 0;
+}
+
 /* By the time the server is ready nbdkit has put /dev/null in the place of standard output: keep
  * what it is now, unless a client speaks NBD through it (-s). */
 static int set_announce(struct settings *settings, const char *value)
@@ -127,12 +144,18 @@ int settings_set(struct settings *settings, const char *key, const char *value)
     if (strcmp(key, "socket") == 0) {
         return set_path(&settings->socket, key, value);
     }
+    if (strcmp(key, "clients") == 0) {
+        return set_number(&settings->clients, key, value);
+    }
+    if (strcmp(key, "handshake") == 0) {
+        return set_number(&settings->handshake, key, value);
+    }
     if (strcmp(key, "announce") == 0) {
         return set_announce(settings, value);
     }
     nbdkit_error(
         "unknown parameter '%s'; the varve plugin knows store, cache, scrub, direct, control, "
-        "socket and announce",
+        "socket, clients, handshake and announce",
         key);
     return -1;
 }

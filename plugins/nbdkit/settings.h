@@ -12,6 +12,8 @@ struct settings {
     bool control;               /* false: control=no */
     char *control_path;         /* absolute, or NULL: in the store */
     char *socket;               /* a Unix socket that goes when the server goes, or NULL */
+    unsigned clients;           /* connections at most, and places for negotiations */
+    unsigned handshake;         /* seconds for a negotiation */
     int announce_fd;            /* where to print a line when ready, or -1 */
 };
 
@@ -26,7 +28,7 @@ extern const char settings_help[];
 
 #define SETTINGS_DEFAULT                                                                           \
     {                                                                                              \
-        .control = true, .announce_fd = -1                                                         \
+        .control = true, .clients = 512, .handshake = 60, .announce_fd = -1                        \
     }
 
 #endif
