@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include "command.h"
 #include "deadline.h"
+#include "nbd_device.h"
 #include "program.h"
 
 enum { FREE_SECONDS = 10 };
@@ -70,18 +72,19 @@ bool attach_is_read_only(const char *device)
 
 static bool is_gone(const struct attachment *attachment)
 {
-    char loop[ATTACHMENT_DEVICE];
+    char loop[ATTACHMENT_DEVICE], kernel[ATTACHMENT_DEVICE];
 
     attach_find_loop(attachment, loop);
-    return loop[0] == '\0' && !attach_kernel_connected(attachment);
+    attach_find_kernel(attachment, kernel);
+    return loop[0] == '\0' && kernel[0] == '\0';
 }
 
 static int let_go(const struct attachment *attachment, const char *device, int fd)
 {
-    const char *const disconnect[] = {"nbd-client", "-d", device, NULL};
+    if (strncmp(device, "/dev/nbd", strlen("/dev/nbd")) == 0) {
+        int number = nbd_find(attachment->folder);
 
-    if (attach_kernel_connected(attachment)) {
-        return program_run(disconnect, NULL);
+        return number < 0 ? 0 : nbd_disconnect(number); /* gone: it was given up before */
     }
     if (ioctl(fd, LOOP_CLR_FD) == -1 && errno != ENXIO) {
         return varve_fail(errno, "%s", strerror(errno));

@@ -10,12 +10,13 @@
 
 #include "attachment.h"
 
-/* Whether the kernel has its nbd driver (it is loaded if it can be) and nbd-client is there. */
-bool attach_kernel_available(void);
-/* Connects the export; sets the device and the client, and saves the state. */
-int attach_kernel(struct attachment *attachment, const char *socket);
-/* Whether the kernel's device is connected by the process that the state names. */
-bool attach_kernel_connected(const struct attachment *attachment);
+/* Connects the export; sets the device and saves the state. */
+int attach_kernel(struct attachment *attachment);
+/* The nbd device that was connected for the attachment; "" when there is none. */
+void attach_find_kernel(const struct attachment *attachment, char device[ATTACHMENT_DEVICE]);
+/* When the server of a device that waits for it is gone, so that all use of the device would wait
+ * too: refuses, or lets the device go with what waits to be written to it. */
+int attach_kernel_see_to_server(const struct attachment *attachment, bool give_up);
 
 /* Shows the export as a file. */
 int attach_fuse(const struct attachment *attachment, const char *socket);

@@ -15,6 +15,7 @@
 
 #include "attach_device.h"
 #include "attach_mounts.h"
+#include "attach_watch.h"
 #include "command.h"
 #include "deadline.h"
 
@@ -101,6 +102,19 @@ static void copy_text(const json_t *object, const char *key, char *to, size_t si
     snprintf(to, size, "%s", text ? text : "");
 }
 
+static void read_offer(const json_t *object, struct nbd_offer *offer)
+{
+    offer->size = (uint64_t)json_integer_value(json_object_get(object, "size"));
+    offer->flags = (uint16_t)json_integer_value(json_object_get(object, "flags"));
+    copy_text(object, "text", offer->text, sizeof offer->text);
+}
+
+static json_t *write_offer(const struct nbd_offer *offer)
+{
+    return json_pack("{sI si ss}", "size", (json_int_t)offer->size, "flags", (int)offer->flags,
+                     "text", offer->text);
+}
+
 /* A state that cannot be read, or is of an earlier boot, says nothing: what there is to undo is
  * found without it. */
 static void read_state(struct attachment *attachment)
@@ -118,8 +132,11 @@ static void read_state(struct attachment *attachment)
         copy_text(state, "export", attachment->export, sizeof attachment->export);
         copy_text(state, "device", attachment->device, sizeof attachment->device);
         copy_text(state, "mountpoint", attachment->mountpoint, sizeof attachment->mountpoint);
-        attachment->kernel_client =
-            (pid_t)json_integer_value(json_object_get(state, "kernel_client"));
+        copy_text(state, "socket", attachment->socket, sizeof attachment->socket);
+        attachment->kernel = json_is_true(json_object_get(state, "kernel"));
+        attachment->hold = (int)json_integer_value(json_object_get(state, "hold"));
+        attachment->retry = (int)json_integer_value(json_object_get(state, "retry"));
+        read_offer(json_object_get(state, "offer"), &attachment->offer);
         attachment->read_only = json_is_true(json_object_get(state, "read_only"));
         attachment->complete = json_is_true(json_object_get(state, "complete"));
     }
@@ -157,13 +174,16 @@ int attachment_load(const char *store, const char *ref, struct attachment *ret_a
 
 static bool is_at(const struct attachment *attachment, const char *path)
 {
-    char loop[ATTACHMENT_DEVICE];
+    char device[ATTACHMENT_DEVICE];
 
     if (strcmp(attachment->device, path) == 0 || strcmp(attachment->mountpoint, path) == 0) {
         return true;
     }
-    attach_find_loop(attachment, loop);
-    return strcmp(loop, path) == 0;
+    attach_find_kernel(attachment, device);
+    if (!device[0]) {
+        attach_find_loop(attachment, device);
+    }
+    return strcmp(device, path) == 0;
 }
 
 int attachment_find(const char *store, const char *path, struct attachment *ret_attachment,
@@ -211,11 +231,12 @@ int attachment_save(const struct attachment *attachment)
                             strerror(errno));
     }
     boot_id(boot);
-    state =
-        json_pack("{ss ss ss ss ss sI sb sb}", "boot", boot, "ref", attachment->ref, "export",
-                  attachment->export, "device", attachment->device, "mountpoint",
-                  attachment->mountpoint, "kernel_client", (json_int_t)attachment->kernel_client,
-                  "read_only", attachment->read_only, "complete", attachment->complete);
+    state = json_pack("{ss ss ss ss ss ss sb si si so sb sb}", "boot", boot, "ref", attachment->ref,
+                      "export", attachment->export, "device", attachment->device, "mountpoint",
+                      attachment->mountpoint, "socket", attachment->socket, "kernel",
+                      attachment->kernel, "hold", attachment->hold, "retry", attachment->retry,
+                      "offer", write_offer(&attachment->offer), "read_only", attachment->read_only,
+                      "complete", attachment->complete);
     snprintf(path, sizeof path, "%s/state", attachment->folder);
     snprintf(next, sizeof next, "%s/state.next", attachment->folder);
     written = state && json_dump_file(state, next, JSON_INDENT(2)) == 0 && rename(next, path) == 0;
@@ -227,21 +248,22 @@ int attachment_save(const struct attachment *attachment)
 
 bool attachment_is_live(const struct attachment *attachment)
 {
-    char loop[ATTACHMENT_DEVICE];
+    char device[ATTACHMENT_DEVICE];
 
     if (!attachment->complete) {
         return false;
     }
-    if (attachment->kernel_client != 0) {
-        return attach_kernel_connected(attachment);
+    if (attachment->kernel) {
+        attach_find_kernel(attachment, device);
+    } else {
+        attach_find_loop(attachment, device);
     }
-    attach_find_loop(attachment, loop);
-    return strcmp(loop, attachment->device) == 0;
+    return strcmp(device, attachment->device) == 0;
 }
 
 static int remove_folder(const struct attachment *attachment)
 {
-    static const char *const names[] = {"fuse", "nbdfuse.pid", "log", "state.next", "state"};
+    static const char *const names[] = {"fuse", "log", "watcher", "state.next", "state"};
     char path[PATH_MAX];
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -277,14 +299,24 @@ static int undo_device(const struct attachment *attachment, const char *device)
 
 int attachment_undo(struct attachment *attachment)
 {
-    char loop[ATTACHMENT_DEVICE];
+    char device[ATTACHMENT_DEVICE];
     int code = EXIT_DONE;
 
-    attach_find_loop(attachment, loop);
-    if (loop[0]) {
-        code = undo_device(attachment, loop);
-    } else if (attach_kernel_connected(attachment)) {
-        code = undo_device(attachment, attachment->device);
+    /* one that still connects would do so behind our back; one of a whole attachment is needed
+     * until the last write is out, for the server may start anew at any time */
+    if (!attachment->complete) {
+        code = attach_watch_end(attachment);
+        code = code == EXIT_DONE ? attach_kernel_see_to_server(attachment, true) : code;
+    }
+    attach_find_kernel(attachment, device);
+    if (!device[0]) {
+        attach_find_loop(attachment, device);
+    }
+    if (code == EXIT_DONE && device[0]) {
+        code = undo_device(attachment, device);
+    }
+    if (code == EXIT_DONE) {
+        code = attach_watch_end(attachment);
     }
     if (code == EXIT_DONE) {
         code = attach_end_fuse(attachment);

@@ -4,12 +4,13 @@
  * it died halfway.
  *
  *   state         JSON, replaced as a whole before each step that leaves something behind
+ *   watcher       locked by the process that watches a device of the kernel's nbd driver
  *   fuse/volume   where nbdfuse shows the export as a file
- *   log   what nbdfuse said
+ *   log           what the watcher or nbdfuse said
  *
- * What there is to undo is not taken from the state alone but looked up in the system: the loop
- * devices on fuse/volume, the mounts of a device, the process that holds the kernel's nbd device. A
- * reboot or a hand that undid a part does no harm so.
+ * What there is to undo is not taken from the state alone but looked up in the system: the nbd
+ * device whose identity is the path of the folder, the loop devices on fuse/volume, the mounts of a
+ * device. A reboot or a hand that undid a part does no harm so.
  *
  * One lock for all attachments of a store is held by attach and detach while they work.
  */
@@ -19,6 +20,8 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+#include "nbd_negotiate.h"
 
 enum {
     ATTACHMENT_REF = 260,
@@ -33,7 +36,10 @@ struct attachment {
     char folder[ATTACHMENT_FOLDER]; /* STORE/run/attach-REF, with no symbolic link in it */
     char device[ATTACHMENT_DEVICE]; /* /dev/nbd0, /dev/loop0, or "" when there is none yet */
     char mountpoint[PATH_MAX];      /* or "" */
-    pid_t kernel_client; /* nbd-client that connected `device`; 0: nbdfuse and a loop device */
+    char socket[PATH_MAX];          /* the server's, on which the kernel's device was connected */
+    bool kernel;                    /* by the kernel's driver; else nbdfuse and a loop device */
+    int hold, retry;                /* seconds, see nbd_device.h; of the kernel's driver */
+    struct nbd_offer offer;         /* what the kernel's device was made of; size 0: not known */
     bool read_only;
     bool complete; /* attach came to its end */
 };

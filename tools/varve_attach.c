@@ -12,15 +12,28 @@
 #include "attach_device.h"
 #include "attach_mkfs.h"
 #include "attach_mounts.h"
+#include "attach_watch.h"
 #include "attachment.h"
 #include "client.h"
 #include "command.h"
 #include "data_door.h"
 #include "deadline.h"
 #include "field.h"
+#include "nbd_device.h"
 #include "program.h"
 
+enum {
+    HOLD_DEFAULT = 600,
+    HOLD_MAX = 86400,
+    /* Not below the longest time that a request may take while the server lives: it is sent again
+     * then, and the server does both, maybe the older one after writes that came later. */
+    RETRY_DEFAULT = 30,
+    RETRY_MIN = 2,
+    RETRY_MAX = 3600,
+};
+
 static int read_only_option, force_option;
+static int hold_option = HOLD_DEFAULT, retry_option = RETRY_DEFAULT;
 static char *mkfs_option, *socket_option, *driver_option;
 
 static const struct poptOption options[] = {
@@ -34,6 +47,12 @@ static const struct poptOption options[] = {
     {"driver", '\0', POPT_ARG_STRING, &driver_option, 0,
      "nbd (the kernel's) or fuse (nbdfuse and a loop device); default: nbd where it is there",
      "NAME"},
+    {"hold", '\0', POPT_ARG_INT, &hold_option, 0,
+     "with nbd: how long the device waits for a server that is gone; 0: its requests fail at once "
+     "(default: 600)",
+     "SECONDS"},
+    {"retry", '\0', POPT_ARG_INT, &retry_option, 0,
+     "with nbd: send a request that has no answer again after so long (default: 30)", "SECONDS"},
     POPT_TABLEEND,
 };
 
@@ -64,6 +83,14 @@ static int check_options(const struct invocation *invocation, struct plan *plan)
     if (driver_option && strcmp(driver_option, "nbd") != 0 && strcmp(driver_option, "fuse") != 0) {
         return command_fail(EXIT_USAGE, "--driver '%s' is neither nbd nor fuse", driver_option);
     }
+    if (hold_option < 0 || hold_option > HOLD_MAX) {
+        return command_fail(EXIT_USAGE, "--hold %d is not between 0 and %d seconds", hold_option,
+                            HOLD_MAX);
+    }
+    if (retry_option < RETRY_MIN || retry_option > RETRY_MAX) {
+        return command_fail(EXIT_USAGE, "--retry %d is not between %d and %d seconds", retry_option,
+                            RETRY_MIN, RETRY_MAX);
+    }
     plan->ref = invocation->arguments[0];
     if (invocation->argument_count > 1) {
         if (!realpath(invocation->arguments[1], plan->mountpoint)) {
@@ -82,15 +109,16 @@ static int check_options(const struct invocation *invocation, struct plan *plan)
 
 static int choose_driver(struct plan *plan)
 {
-    plan->kernel = driver_option ? strcmp(driver_option, "nbd") == 0 : attach_kernel_available();
-    if (plan->kernel && driver_option && !attach_kernel_available()) {
-        return command_fail(EXIT_FAILED, "the kernel has no nbd driver here, or nbd-client is not "
-                                         "installed: try --driver fuse");
+    bool available = nbd_available();
+
+    plan->kernel = driver_option ? strcmp(driver_option, "nbd") == 0 : available;
+    if (plan->kernel && !available) {
+        return command_fail(EXIT_FAILED, "the kernel has no nbd driver here: try --driver fuse");
     }
     if (!plan->kernel && (!program_exists("nbdfuse") || !program_exists("fusermount3"))) {
         return command_fail(EXIT_FAILED,
                             "neither the kernel's nbd driver nor nbdfuse is there (apt "
-                            "install nbd-client, or libnbd-bin and fuse3)");
+                            "install libnbd-bin fuse3)");
     }
     return EXIT_DONE;
 }
@@ -167,7 +195,7 @@ static int make_all(struct attachment *attachment, const struct plan *plan)
     int code = attachment_save(attachment);
 
     if (code == EXIT_DONE && plan->kernel) {
-        code = attach_kernel(attachment, plan->socket);
+        code = attach_kernel(attachment);
     } else if (code == EXIT_DONE) {
         code = attach_fuse(attachment, plan->socket);
         code = code == EXIT_DONE ? attach_loop(attachment) : code;
@@ -208,6 +236,12 @@ static int clear_place(struct attachment *attachment)
     return attachment_undo(attachment);
 }
 
+static bool is_unwatched(const struct attachment *attachment)
+{
+    return attachment->kernel && attachment->hold > 0 && attachment_is_live(attachment) &&
+           !attach_watch_lives(attachment);
+}
+
 static void show(const struct invocation *invocation, const struct attachment *attachment)
 {
     json_t *object;
@@ -241,13 +275,28 @@ static int run(const struct invocation *invocation)
     }
     interrupt_catch();
     if ((code = attachment_begin(invocation->store)) != EXIT_DONE ||
-        (code = attachment_load(invocation->store, plan.ref, &attachment, &found)) != EXIT_DONE ||
-        (found && (code = clear_place(&attachment)) != EXIT_DONE)) {
+        (code = attachment_load(invocation->store, plan.ref, &attachment, &found)) != EXIT_DONE) {
+        return code;
+    }
+    if (found && is_unwatched(&attachment)) {
+        command_warn("'%s' is attached; the process that watched %s was killed, starting another",
+                     plan.ref, attachment.device);
+        code = attach_watch_start(&attachment);
+        if (code == EXIT_DONE) {
+            show(invocation, &attachment);
+        }
+        return code;
+    }
+    if (found && (code = clear_place(&attachment)) != EXIT_DONE) {
         return code;
     }
     (void)attachment_load(invocation->store, plan.ref, &attachment, &found);
     snprintf(attachment.mountpoint, sizeof attachment.mountpoint, "%s", plan.mountpoint);
     snprintf(attachment.export, sizeof attachment.export, "%s", plan.export);
+    snprintf(attachment.socket, sizeof attachment.socket, "%s", plan.socket);
+    attachment.kernel = plan.kernel;
+    attachment.hold = hold_option;
+    attachment.retry = retry_option;
     attachment.read_only = read_only_option != 0 || plan.frozen;
     code = make_all(&attachment, &plan);
     if (code == EXIT_DONE) {
@@ -268,7 +317,14 @@ const struct command command_attach = {
     .summary = "Makes a local block device of an export and prints its path.",
     .arguments = "REF [MOUNTPOINT]",
     .details = "With MOUNTPOINT, what is on the device is mounted there. `varve detach` undoes it "
-               "all.\nNeeds root, and a server that runs on this machine.",
+               "all.\nNeeds root, and a server that runs on this machine.\n"
+               "\n"
+               "On the kernel's nbd driver the device outlives the server: when that stops or\n"
+               "dies, requests wait (--hold), and go on when it is back. A process stays behind\n"
+               "for this and connects again, if the export is the same as before. Requests that\n"
+               "the old server took and did not answer are sent again after --retry seconds.\n"
+               "Without that driver (nbdfuse and a loop device), all requests fail from the\n"
+               "moment the server is gone: unmount, `varve detach` and attach again.",
     .example = "varve attach demo\n"
                "varve attach demo --mkfs ext4 /mnt\n"
                "varve attach demo@before-upgrade /mnt",

@@ -26,8 +26,8 @@ void export_describe(const struct resolved *resolved, uint64_t size, char text[D
                         : resolved->kind == NAMED_VERSION ? ", not committed"
                                                           : "";
 
-    snprintf(text, DESCRIPTION_MAX, "%s %s, %s%s", named_name(resolved->kind), resolved->ref,
-             show_size(size).text, state);
+    snprintf(text, DESCRIPTION_MAX, "%s %s, %s%s, image %" PRIu64, named_name(resolved->kind),
+             resolved->ref, show_size(size).text, state, resolved->image);
 }
 
 static int open_image(struct varve *varve, const char *ref, const char *client,

@@ -22,7 +22,8 @@ struct varve_export {
     char description[DESCRIPTION_MAX];
 };
 
-/* "volume demo, 10 GiB", "snapshot demo@a, 10 GiB, frozen". */
+/* "volume demo, 10 GiB, image 3", "snapshot demo@a, 10 GiB, frozen, image 4". The number is never
+ * another image's, so a client that connects again can tell that it found the same. */
 void export_describe(const struct resolved *resolved, uint64_t size, char text[DESCRIPTION_MAX]);
 
 /* Takes a seat at what a ref names. Expects the names lock. */

@@ -94,7 +94,7 @@ class Frozen(unittest.TestCase):
         self.assertEqual(names[:6], ["other", "vol", "other@a", "other@b", "vol@a", "vol@b"])
         self.assertEqual(len(names), 7)
         self.assertTrue(ref.endswith(names[6]) or names[6].endswith(ref.split(":")[1]), (ref, names))
-        self.assertEqual(dict(listed)["vol@a"], "snapshot vol@a, 1 MiB, frozen")
+        self.assertRegex(dict(listed)["vol@a"], r"^snapshot vol@a, 1 MiB, frozen, image \d+$")
         self.assertIn("not committed", listed[6][1])
 
     def test_the_only_volume_is_the_default_also_with_snapshots(self):

@@ -4,7 +4,7 @@
 # timeout: 600
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/guest.sh"
-need nbd-client sfdisk mkfs.ext4 mkfs.xfs jq
+need pgrep sfdisk mkfs.ext4 mkfs.xfs jq
 
 truncate -s 3G "$work/disk"
 mkfs.ext4 -q "$work/disk"
@@ -77,17 +77,32 @@ refuses touch /mnt/volume/other
 varve detach /mnt/volume
 check [ -z "$(ls /mnt/volume)" ]
 
-# the server dies below an attached volume: detach undoes it, and attach works again
-varve attach two /mnt/volume
-sync
+# the server dies below an attached volume: what is not written yet waits, and gets there when it is back
+varve attach two --retry 3 /mnt/volume
+echo late >/mnt/volume/late
 kill -KILL $server
 wait $server || true
+refuses varve detach two
+check mountpoint -q /mnt/volume
+serve
 varve detach two
 check [ -z "$(ls /mnt/volume)" ]
-for n in /sys/block/nbd*; do check [ ! -e "$n/pid" ]; done
-serve
+
+# ... or is given up
 varve attach two /mnt/volume
+check [ "$(cat /mnt/volume/late)" = late ]
+echo lost >/mnt/volume/lost
+kill -KILL $server
+wait $server || true
+varve detach two --force
+check [ -z "$(ls /mnt/volume)" ]
+for n in /sys/block/nbd*; do check [ ! -e "$n/pid" ]; done
+check [ -z "$(ls -d $VARVE_STORE/run/attach-* 2>/dev/null)" ]
+check [ -z "$(pgrep varve-attach || true)" ]
+serve
+varve attach two --hold 0 /mnt/volume
 check [ "$(cat /mnt/volume/file)" = kept ]
+check [ -z "$(pgrep varve-attach || true)" ]
 
 # with the client still attached, the server stops in time
 began=$SECONDS
@@ -95,6 +110,7 @@ kill -TERM $server
 wait $server
 check [ $((SECONDS - began)) -le 10 ]
 varve detach two
+check [ -z "$(ls -d $VARVE_STORE/run/attach-* 2>/dev/null)" ]
 varve check --data
 umount /mnt/disk
 END

@@ -169,7 +169,7 @@ static void frozen_is_only_read(void)
     CHECK_EQ(varve_export_open(varve, "a@x", "one", false, &first), 0);
     CHECK_EQ(varve_export_open(varve, "a@x", "two", false, &second), 0);
     CHECK(!varve_export_can_write(first) && !varve_export_can_write(second));
-    CHECK_HAS(varve_export_description(first), "snapshot a@x, 1 MiB, frozen");
+    CHECK_HAS(varve_export_description(first), "snapshot a@x, 1 MiB, frozen, image ");
     CHECK_EQ(varve_export_write(first, &byte, 1, 0, 0), -EPERM);
     CHECK_HAS(varve_error(), "a@x");
     CHECK_EQ(varve_export_trim(second, PIECE, 0, 0), -EPERM);

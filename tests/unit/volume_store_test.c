@@ -131,7 +131,7 @@ static void bytes_survive(void)
     CHECK_EQ(trial_create(varve, "a", 4 * MIB), 0);
     CHECK_EQ(varve_export_open(varve, "a", "me", false, &export), 0);
     CHECK_EQ(varve_export_size(export), 4 * MIB);
-    CHECK(strcmp(varve_export_description(export), "volume a, 4 MiB") == 0);
+    CHECK(strcmp(varve_export_description(export), "volume a, 4 MiB, image 1") == 0);
     CHECK_EQ(varve_export_write(export, out, sizeof out, 777, 0), 0);
     CHECK_EQ(varve_export_write(export, out, 5000, 2 * MIB, VARVE_FUA), 0);
     CHECK_EQ(varve_export_zero(export, 1000, 2 * MIB + 1000, 0), 0);
