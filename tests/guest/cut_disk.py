@@ -52,12 +52,16 @@ def mounted(device, folder):
     try:
         yield
     finally:
-        # who was killed in it may still be on its way out
-        for _ in range(50):
-            if subprocess.run(["umount", str(folder)], capture_output=True).returncode == 0:
-                return
-            time.sleep(0.1)
-        run("umount", "--lazy", str(folder))
+        unmount(folder)
+
+
+def unmount(folder):
+    # who was killed in it may still be on its way out
+    for _ in range(50):
+        if subprocess.run(["umount", str(folder)], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.1)
+    run("umount", "--lazy", str(folder))
 
 
 class Found(served.Store):

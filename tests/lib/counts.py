@@ -19,6 +19,7 @@ WANTED = {
     "vanished clients": 10_000,
     "kills of the real server": 200,
     "power cuts of a guest": 20,
+    "replayed points of a write log": 100,
 }
 
 
