@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include <varve/error.h>
@@ -14,6 +13,7 @@
 #include "client_door.h"
 #include "client_watch.h"
 #include "command.h"
+#include "field.h"
 
 enum {
     PATIENCE = 50, /* times PAUSE: a server needs two seconds to open a store */
@@ -110,19 +110,15 @@ int client_request(const char *store, const char *method, const char *target,
 int client_request_long(const struct invocation *invocation, const char *method, const char *target,
                         const json_t *parameters, json_t **ret_answer)
 {
-    char token[32], *tracked = NULL;
-    unsigned long long number = 0;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        return command_fail(EXIT_FAILED, "cannot draw a random number: %s", strerror(errno));
-    snprintf(token, sizeof token, "varve-%016llx", number);
-    if (asprintf(&tracked, "%s%soperation=%s", target, strchr(target, '?') != NULL ? "&" : "?",
-                 token) < 0)
-        return command_fail(EXIT_FAILED, "no memory for a request");
+    char token[CLIENT_TOKEN], *tracked = NULL;
+    int code = client_track(target, token, &tracked);
+    if (code != EXIT_DONE)
+        return code;
     struct client_call call = {
         .store = invocation->store, .method = method, .target = tracked, .endless = true};
     struct client_watch *watch = client_watch_begin(invocation->store, token, invocation->progress);
     struct client_answer answer;
-    int code = perform(&call, parameters, &answer);
+    code = perform(&call, parameters, &answer);
     client_watch_end(watch);
     free(tracked);
     return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
@@ -158,4 +154,40 @@ void client_print_json(const json_t *answer)
 {
     json_dumpf(answer, stdout, JSON_INDENT(2));
     putchar('\n');
+}
+
+int client_change(const struct invocation *invocation, char *target, json_t *parameters,
+                  json_t **ret_answer)
+{
+    int code = parameters != NULL
+                   ? client_request(invocation->store, "POST", target, parameters, ret_answer)
+                   : command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
+    free(target);
+    json_decref(parameters);
+    return code;
+}
+
+int client_finish(const struct invocation *invocation, int code, json_t *answer,
+                  void (*print)(const json_t *answer))
+{
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json)
+        client_print_json(answer);
+    else
+        print(answer);
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+int client_finish_saying(const struct invocation *invocation, int code, json_t *answer,
+                         const char *said, const char *member)
+{
+    if (code == EXIT_DONE && !invocation->json)
+        printf("%s: %s\n", said, field_text(answer, member));
+    else if (code == EXIT_DONE)
+        client_print_json(answer);
+    if (code == EXIT_DONE)
+        json_decref(answer);
+    return code;
 }

@@ -36,7 +36,20 @@ int client_request_server(const char *store, const char *method, const char *tar
  * Never NULL. */
 char *client_target(const char *before, const char *argument, const char *after);
 
+/* Asks for a change with POST; takes the target and the parameters. NULL for parameters means that
+ * an argument was no text (json_pack says so), which is refused with EXIT_USAGE. */
+int client_change(const struct invocation *invocation, char *target, json_t *parameters,
+                  json_t **ret_answer);
+
 /* Prints an answer for programs (--json). */
 void client_print_json(const json_t *answer);
+
+/* How a verb ends: with EXIT_DONE it prints the answer, for programs or by `print`, and lets it go;
+ * with another code there is none. Returns `code`. */
+int client_finish(const struct invocation *invocation, int code, json_t *answer,
+                  void (*print)(const json_t *answer));
+/* The same with one line for people: "SAID: MEMBER", like "Deleted volume: demo". */
+int client_finish_saying(const struct invocation *invocation, int code, json_t *answer,
+                         const char *said, const char *member);
 
 #endif

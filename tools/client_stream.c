@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,21 +88,16 @@ static int run(struct stream *stream, client_stream_take take, void *opaque)
 int client_stream(const struct invocation *invocation, const char *target, client_stream_take take,
                   void *opaque)
 {
-    char token[32], *tracked = NULL;
-    unsigned long long number = 0;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        return command_fail(EXIT_FAILED, "cannot draw a random number: %s", strerror(errno));
-    snprintf(token, sizeof token, "varve-%016llx", number);
-    if (asprintf(&tracked, "%s%soperation=%s", target, strchr(target, '?') != NULL ? "&" : "?",
-                 token) < 0)
-        return command_fail(EXIT_FAILED, "no memory for a request");
+    char token[CLIENT_TOKEN], *tracked = NULL;
+    int code = client_track(target, token, &tracked);
+    if (code != EXIT_DONE)
+        return code;
     struct stream stream = {.call = {.store = invocation->store,
                                      .method = "GET",
                                      .target = tracked,
                                      .endless = true,
                                      .sink = give,
                                      .sink_opaque = &stream}};
-    int code;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream.ends) < 0) {
         code = command_fail(EXIT_FAILED, "cannot make a socket pair: %s", strerror(errno));
     } else {

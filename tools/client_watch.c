@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <varve/progress.h>
@@ -43,6 +45,18 @@ static void note_end(int number)
     (void)number;
     told_to_end = 1;
     sem_post(&wake);
+}
+
+int client_track(const char *target, char ret_token[CLIENT_TOKEN], char **ret_target)
+{
+    const char *more = strchr(target, '?') != NULL ? "&" : "?";
+    unsigned long long number = 0;
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
+        return command_fail(EXIT_FAILED, "cannot draw a random number: %s", strerror(errno));
+    snprintf(ret_token, CLIENT_TOKEN, "varve-%016llx", number);
+    if (asprintf(ret_target, "%s%soperation=%s", target, more, ret_token) < 0)
+        return command_fail(EXIT_FAILED, "no memory for a request");
+    return EXIT_DONE;
 }
 
 bool client_watch_was_told(void)

@@ -16,6 +16,12 @@
 
 struct client_watch;
 
+enum { CLIENT_TOKEN = 32 };
+
+/* Draws a token and adds it to the target, as the name by which the request is watched. The target
+ * is new memory. EXIT_DONE, or EXIT_FAILED with a sentence. */
+int client_track(const char *target, char ret_token[CLIENT_TOKEN], char **ret_target);
+
 /* True once a signal told the process to stop. */
 bool client_watch_was_told(void);
 

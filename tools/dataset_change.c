@@ -33,7 +33,7 @@ static int take_parameters(json_t **ret_parameters)
 
 static int run_create(const struct invocation *invocation)
 {
-    json_t *parameters, *dataset;
+    json_t *parameters, *dataset = NULL;
     if (name != NULL && invocation->argument_count > 0)
         return command_fail(EXIT_USAGE, "'%s' and --name %s: say the name once",
                             invocation->arguments[0], name);
@@ -46,20 +46,13 @@ static int run_create(const struct invocation *invocation)
         dataset_verb_text(parameters, "name", invocation->arguments[0]);
     code = dataset_verb_request(invocation, "POST", client_target("/v1/datasets", "", ""),
                                 parameters, &dataset);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(dataset);
-    else
-        printf("Created dataset: %s\n", field_text(dataset, "id"));
-    json_decref(dataset);
-    return EXIT_DONE;
+    return client_finish_saying(invocation, code, dataset, "Created dataset", "id");
 }
 
 static int run_update(const struct invocation *invocation)
 {
     const char *which;
-    json_t *parameters, *dataset;
+    json_t *parameters, *dataset = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET", &which);
     if (code == EXIT_DONE)
         code = take_parameters(&parameters);
@@ -72,14 +65,7 @@ static int run_update(const struct invocation *invocation)
     }
     code = dataset_verb_request(
         invocation, "POST", client_target("/v1/datasets/", which, "/update"), parameters, &dataset);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(dataset);
-    else
-        printf("Updated dataset: %s\n", field_text(dataset, "full_name"));
-    json_decref(dataset);
-    return EXIT_DONE;
+    return client_finish_saying(invocation, code, dataset, "Updated dataset", "full_name");
 }
 
 static int confirm_delete(const struct invocation *invocation, const char *which)

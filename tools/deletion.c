@@ -90,16 +90,11 @@ int delete_preview_dataset(const struct invocation *invocation, const char *data
 int delete_perform(const struct invocation *invocation, const char *what, char *target,
                    json_t *parameters)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = client_request(invocation->store, "DELETE", target, parameters, &answer);
     free(target);
     json_decref(parameters);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Deleted %s: %s\n", what, field_text(answer, "deleted"));
-    json_decref(answer);
-    return EXIT_DONE;
+    char said[64];
+    snprintf(said, sizeof said, "Deleted %s", what);
+    return client_finish_saying(invocation, code, answer, said, "deleted");
 }

@@ -37,48 +37,33 @@ static json_t *create_parameters(const struct invocation *invocation)
     return NULL;
 }
 
+static void print_created(const json_t *answer)
+{
+    char size[SIZE_TEXT];
+    size_t i;
+    json_t *snapshot;
+    json_array_foreach(json_object_get(answer, "snapshots"), i, snapshot)
+        printf("Created snapshot: %s (%s)\n", field_text(snapshot, "ref"),
+               size_print(field_number(snapshot, "size"), size));
+}
+
 static int run_create(const struct invocation *invocation)
 {
-    json_t *parameters = create_parameters(invocation), *answer, *snapshot;
-    if (parameters == NULL)
-        return command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
-    int code = client_request(invocation->store, "POST", "/v1/snapshots", parameters, &answer);
-    json_decref(parameters);
-    if (code != EXIT_DONE)
-        return code;
-    size_t i;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        json_array_foreach(json_object_get(answer, "snapshots"), i, snapshot)
-        {
-            char size[SIZE_TEXT];
-            printf("Created snapshot: %s (%s)\n", field_text(snapshot, "ref"),
-                   size_print(field_number(snapshot, "size"), size));
-        }
-    json_decref(answer);
-    return EXIT_DONE;
+    json_t *answer = NULL;
+    int code = client_change(invocation, client_target("/v1/snapshots", "", ""),
+                             create_parameters(invocation), &answer);
+    return client_finish(invocation, code, answer, print_created);
 }
 
 static int run_set(const struct invocation *invocation)
 {
     if (set_message == NULL)
         return command_fail(EXIT_USAGE, "set what? Say --message TEXT");
-    json_t *parameters = json_pack("{ss}", "message", set_message), *snapshot;
-    if (parameters == NULL)
-        return command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
-    char *target = client_target("/v1/snapshots/", invocation->arguments[0], "/set");
-    int code = client_request(invocation->store, "POST", target, parameters, &snapshot);
-    free(target);
-    json_decref(parameters);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(snapshot);
-    else
-        printf("Changed snapshot: %s\n", field_text(snapshot, "ref"));
-    json_decref(snapshot);
-    return EXIT_DONE;
+    json_t *snapshot = NULL;
+    int code =
+        client_change(invocation, client_target("/v1/snapshots/", invocation->arguments[0], "/set"),
+                      json_pack("{ss}", "message", set_message), &snapshot);
+    return client_finish_saying(invocation, code, snapshot, "Changed snapshot", "ref");
 }
 
 static int confirm_delete(const struct invocation *invocation)

@@ -73,19 +73,12 @@ static void print_page(const json_t *dataset)
 static int run_details(const struct invocation *invocation)
 {
     const char *id;
-    json_t *dataset;
+    json_t *dataset = NULL;
     int code = dataset_verb_id(invocation, details_id, "DATASET", &id);
     if (code == EXIT_DONE)
         code = dataset_verb_request(invocation, "GET", client_target("/v1/datasets/", id, ""), NULL,
                                     &dataset);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(dataset);
-    else
-        print_page(dataset);
-    json_decref(dataset);
-    return EXIT_DONE;
+    return client_finish(invocation, code, dataset, print_page);
 }
 
 static const struct poptOption list_options[] = {

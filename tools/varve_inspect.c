@@ -86,18 +86,11 @@ static void print_inspection(const json_t *answer)
 
 static int run(const struct invocation *invocation)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     char *target = client_target("/v1/inspect?ref=", invocation->arguments[0], "");
     int code = client_request(invocation->store, "GET", target, NULL, &answer);
     free(target);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        print_inspection(answer);
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish(invocation, code, answer, print_inspection);
 }
 
 const struct command command_inspect = {

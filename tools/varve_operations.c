@@ -69,18 +69,11 @@ static int run_list(const struct invocation *invocation)
 
 static int run_cancel(const struct invocation *invocation)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     char *target = client_target("/v1/operations/", invocation->arguments[0], "");
     int code = client_request_server(invocation->store, "DELETE", target, NULL, &answer);
     free(target);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Cancelled operation: %s\n", field_text(answer, "cancelled"));
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish_saying(invocation, code, answer, "Cancelled operation", "cancelled");
 }
 
 static const struct command operation_list = {

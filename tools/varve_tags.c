@@ -134,7 +134,7 @@ static int run_set(const struct invocation *invocation)
 static int run_delete(const struct invocation *invocation)
 {
     const char *dataset;
-    json_t *answer;
+    json_t *answer = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET", &dataset);
     if (code == EXIT_DONE)
         code = check_name();
@@ -144,14 +144,7 @@ static int run_delete(const struct invocation *invocation)
         code = dataset_verb_request(invocation, "DELETE",
                                     client_target("/v1/datasets/", dataset, "/tags"),
                                     move_parameters(), &answer);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Deleted dataset tag: %s\n", field_text(answer, "deleted"));
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish_saying(invocation, code, answer, "Deleted dataset tag", "deleted");
 }
 
 static const struct poptOption list_options[] = {

@@ -154,19 +154,12 @@ static void print_page(const json_t *version)
 static int run_details(const struct invocation *invocation)
 {
     const char *ref;
-    json_t *version;
+    json_t *version = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
     if (code == EXIT_DONE)
         code = dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""),
                                     NULL, &version);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(version);
-    else
-        print_page(version);
-    json_decref(version);
-    return EXIT_DONE;
+    return client_finish(invocation, code, version, print_page);
 }
 
 static const struct poptOption list_options[] = {

@@ -146,7 +146,7 @@ static int run_create(const struct invocation *invocation)
 static int run_update(const struct invocation *invocation)
 {
     const char *ref;
-    json_t *version, *parameters;
+    json_t *version = NULL, *parameters;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
     if (code != EXIT_DONE)
         return code;
@@ -160,33 +160,19 @@ static int run_update(const struct invocation *invocation)
     }
     code = dataset_verb_request(invocation, "POST", client_target("/v1/versions/", ref, "/update"),
                                 parameters, &version);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(version);
-    else
-        printf("Updated dataset version: %s\n", field_text(version, "ref"));
-    json_decref(version);
-    return EXIT_DONE;
+    return client_finish_saying(invocation, code, version, "Updated dataset version", "ref");
 }
 
 static int run_release(const struct invocation *invocation)
 {
     const char *ref;
-    json_t *version;
+    json_t *version = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
     if (code == EXIT_DONE)
         code = dataset_verb_request(invocation, "POST",
                                     client_target("/v1/versions/", ref, "/release"),
                                     json_pack("{sb}", "force", force), &version);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(version);
-    else
-        printf("Released dataset version: %s\n", field_text(version, "ref"));
-    json_decref(version);
-    return EXIT_DONE;
+    return client_finish_saying(invocation, code, version, "Released dataset version", "ref");
 }
 
 static int confirm_delete(const struct invocation *invocation, const char *ref)

@@ -43,19 +43,12 @@ static int run(const struct invocation *invocation)
     if (code != EXIT_DONE)
         return code;
     char *target = client_target("/v1/versions/", name, "/commit");
-    json_t *answer, *parameters = json_pack("{sb sb}", "allow_dirty", allow_dirty,
-                                            "allow_incomplete", allow_incomplete);
+    json_t *answer = NULL, *parameters = json_pack("{sb sb}", "allow_dirty", allow_dirty,
+                                                   "allow_incomplete", allow_incomplete);
     code = client_request_long(invocation, "POST", target, parameters, &answer);
     json_decref(parameters);
     free(target);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        print_commit(answer);
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish(invocation, code, answer, print_commit);
 }
 
 const struct command version_commit = {

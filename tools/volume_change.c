@@ -21,11 +21,7 @@ static int change(const struct invocation *invocation, const char *done, char *t
                   json_t *parameters)
 {
     json_t *volume;
-    int code = parameters != NULL
-                   ? client_request(invocation->store, "POST", target, parameters, &volume)
-                   : command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
-    free(target);
-    json_decref(parameters);
+    int code = client_change(invocation, target, parameters, &volume);
     if (code != EXIT_DONE)
         return code;
     char size[SIZE_TEXT];

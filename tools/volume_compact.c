@@ -38,7 +38,7 @@ static void print_answer(const json_t *answer)
 static int run(const struct invocation *invocation)
 {
     uint64_t rate;
-    json_t *answer;
+    json_t *answer = NULL;
     int code = take_rate(&rate);
     if (code != EXIT_DONE)
         return code;
@@ -47,14 +47,7 @@ static int run(const struct invocation *invocation)
     code = client_request_long(invocation, "POST", target, parameters, &answer);
     free(target);
     json_decref(parameters);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        print_answer(answer);
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish(invocation, code, answer, print_answer);
 }
 
 static const struct poptOption options[] = {

@@ -47,22 +47,16 @@ static int run(const struct invocation *invocation)
         return command_fail(EXIT_USAGE, "back to which snapshot? Say --to SNAPSHOT");
     char *ref = full_ref(invocation->arguments[0], to_option);
     int code = ask(invocation, ref);
-    if (code == EXIT_DONE) {
-        char *target = client_target("/v1/volumes/", invocation->arguments[0], "/rollback");
-        json_t *parameters = json_pack("{ss sb}", "to", ref, "save", !no_save), *volume;
-        code = parameters != NULL
-                   ? client_request(invocation->store, "POST", target, parameters, &volume)
-                   : command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
-        json_decref(parameters);
-        free(target);
-        if (code == EXIT_DONE) {
-            if (invocation->json)
-                client_print_json(volume);
-            else
-                print(volume, ref);
-            json_decref(volume);
-        }
-    }
+    json_t *volume = NULL;
+    if (code == EXIT_DONE)
+        code = client_change(invocation,
+                             client_target("/v1/volumes/", invocation->arguments[0], "/rollback"),
+                             json_pack("{ss sb}", "to", ref, "save", !no_save), &volume);
+    if (code == EXIT_DONE && invocation->json)
+        client_print_json(volume);
+    else if (code == EXIT_DONE)
+        print(volume, ref);
+    json_decref(volume);
     free(ref);
     return code;
 }

@@ -192,6 +192,22 @@ int catalog_dataset_update(struct catalog *catalog, const struct catalog_dataset
     return r == -EEXIST ? name_is_taken(object) : r;
 }
 
+/* Statements with the dataset's id as ?1. */
+static int run_all_locked(struct catalog *catalog, const struct catalog_dataset *dataset,
+                          const char *const *statements, size_t count)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        sqlite3_stmt *statement = NULL;
+
+        r = catalog_query_locked(catalog, &statement, statements[i], "t", dataset->id);
+        if (r == 0)
+            r = catalog_run_locked(catalog, statement);
+    }
+    return r;
+}
+
 /* What hangs on it goes first: a version that is left breaks a constraint. */
 static int delete_rows_locked(struct catalog *catalog, const struct catalog_dataset *dataset)
 {
@@ -201,16 +217,8 @@ static int delete_rows_locked(struct catalog *catalog, const struct catalog_data
         "INSERT OR IGNORE INTO retired (dataset, id) VALUES (?1, '')",
         "DELETE FROM dataset WHERE id = ?1",
     };
-    int r = 0;
 
-    for (size_t i = 0; r == 0 && i < sizeof statements / sizeof statements[0]; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        r = catalog_query_locked(catalog, &statement, statements[i], "t", dataset->id);
-        if (r == 0)
-            r = catalog_run_locked(catalog, statement);
-    }
-    return r;
+    return run_all_locked(catalog, dataset, statements, sizeof statements / sizeof statements[0]);
 }
 
 static int has_versions_locked(struct catalog *catalog, const char *dataset)
@@ -257,16 +265,8 @@ static int delete_versions_locked(struct catalog *catalog, const struct catalog_
         "INSERT INTO retired (dataset, id) SELECT dataset, id FROM version WHERE dataset = ?1",
         "DELETE FROM version WHERE dataset = ?1",
     };
-    int r = 0;
 
-    for (size_t i = 0; r == 0 && i < sizeof statements / sizeof statements[0]; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        r = catalog_query_locked(catalog, &statement, statements[i], "t", dataset->id);
-        if (r == 0)
-            r = catalog_run_locked(catalog, statement);
-    }
-    return r;
+    return run_all_locked(catalog, dataset, statements, sizeof statements / sizeof statements[0]);
 }
 
 int catalog_dataset_delete_whole(struct catalog *catalog, const struct catalog_dataset *dataset,

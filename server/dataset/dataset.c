@@ -65,9 +65,7 @@ int varve_dataset_create(struct varve *varve, const struct varve_dataset_options
     if (r == 0)
         r = settings_check(&options->settings);
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
+        r = names_enter_to_change(varve, &catalog);
     if (r != 0)
         return r;
     snprintf(row.who, sizeof row.who, "%s", varve_actor());
@@ -201,9 +199,7 @@ int varve_dataset_update(struct varve *varve, const char *dataset,
     int r = check_update(update);
 
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
+        r = names_enter_to_change(varve, &catalog);
     if (r != 0)
         return r;
     r = dataset_find_locked(catalog, dataset, &row);

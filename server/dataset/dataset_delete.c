@@ -130,10 +130,8 @@ int varve_version_delete(struct varve *varve, const char *ref, unsigned flags,
     struct catalog_version row;
     struct varve_version was;
     struct catalog *catalog;
-    int r = changes_are_allowed(varve);
+    int r = names_enter_to_change(varve, &catalog);
 
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = version_find_exactly_locked(catalog, ref, &row);
@@ -185,10 +183,8 @@ int varve_dataset_delete(struct varve *varve, const char *dataset, unsigned flag
     struct catalog_dataset row;
     struct varve_dataset was;
     struct catalog *catalog;
-    int r = changes_are_allowed(varve);
+    int r = names_enter_to_change(varve, &catalog);
 
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = dataset_find_locked(catalog, dataset, &row);

@@ -34,6 +34,17 @@ static int check_expect(const char *expect)
                       show_text(expect).text);
 }
 
+/* How both changes begin. Only after 0 names_leave must follow. */
+static int enter_to_change(struct varve *varve, const char *name, const char *expect,
+                           struct catalog **ret_catalog)
+{
+    int r = catalog_tag_check(name);
+
+    if (r == 0)
+        r = check_expect(expect);
+    return r == 0 ? names_enter_to_change(varve, ret_catalog) : r;
+}
+
 static int set_locked(struct catalog *catalog, const char *ref, const char *name,
                       const char *expect, struct varve_tag *tag)
 {
@@ -65,14 +76,8 @@ int varve_tag_set(struct varve *varve, const char *ref, const char *name, const 
 {
     struct catalog *catalog;
     struct varve_tag tag;
-    int r = catalog_tag_check(name);
+    int r = enter_to_change(varve, name, expect, &catalog);
 
-    if (r == 0)
-        r = check_expect(expect);
-    if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = set_locked(catalog, ref, name, expect, &tag);
@@ -106,14 +111,8 @@ int varve_tag_delete(struct varve *varve, const char *dataset, const char *name,
 {
     struct catalog *catalog;
     struct varve_tag tag;
-    int r = catalog_tag_check(name);
+    int r = enter_to_change(varve, name, expect, &catalog);
 
-    if (r == 0)
-        r = check_expect(expect);
-    if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = delete_locked(catalog, dataset, name, expect, &tag);

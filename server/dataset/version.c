@@ -48,19 +48,6 @@ static void keep_parent(struct birth *birth, const struct resolved *source)
     snprintf(birth->what, sizeof birth->what, "cloned from %s", source->ref);
 }
 
-/* A clone that cannot grow goes again; the line says why it could not. */
-static int grow_clone(struct store *store, uint64_t image, uint64_t size)
-{
-    char line[512];
-    int r = store_image_resize(store, image, size);
-
-    if (r == 0)
-        return 0;
-    snprintf(line, sizeof line, "%s", varve_error());
-    (void)store_image_delete(store, image);
-    return varve_fail(-r, "%s", line);
-}
-
 static int make_clone(struct birth *birth, const char *label)
 {
     struct store *store = birth->varve->store;
@@ -83,12 +70,12 @@ static int make_clone(struct birth *birth, const char *label)
                        source.ref, show_size(info.size).text, show_size(size).text);
     clone.source = source.image;
     if (r == 0)
-        r = store_image_clone(store, &clone, 1);
+        r = image_clone_sized(store, &clone, size);
     if (r != 0)
         return r;
     birth->row.image = clone.image;
     keep_parent(birth, &source);
-    return size > info.size ? grow_clone(store, clone.image, size) : 0;
+    return 0;
 }
 
 /* With its hold and metadata, or not at all. */
@@ -146,9 +133,7 @@ int varve_version_create(struct varve *varve, const char *dataset,
     int r = check_options(options);
 
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &birth.catalog);
+        r = names_enter_to_change(varve, &birth.catalog);
     if (r != 0)
         return r;
     snprintf(birth.row.who, sizeof birth.row.who, "%s", varve_actor());
@@ -277,9 +262,7 @@ int varve_version_update(struct varve *varve, const char *ref,
     if (r == 0)
         r = settings_check(&update->settings);
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
+        r = names_enter_to_change(varve, &catalog);
     if (r != 0)
         return r;
     r = version_find_exactly_locked(catalog, ref, &row);

@@ -28,3 +28,18 @@ int images_name_locked(struct varve *varve, const struct born_image *images, siz
     }
     return 0;
 }
+
+int image_clone_sized(struct store *store, struct store_clone *clone, uint64_t size)
+{
+    char line[512];
+    int r = store_image_clone(store, clone, 1);
+
+    if (r != 0 || size == 0)
+        return r;
+    r = store_image_resize(store, clone->image, size);
+    if (r == 0)
+        return 0;
+    snprintf(line, sizeof line, "%s", varve_error());
+    (void)store_image_delete(store, clone->image);
+    return varve_fail(-r, "%s", line);
+}

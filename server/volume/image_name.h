@@ -19,4 +19,7 @@ struct born_image {
 int images_name_locked(struct varve *varve, const struct born_image *images, size_t count,
                        int (*name)(void *opaque), void *opaque);
 
+/* Clones one image, and gives the clone another size unless that is 0; or leaves none. */
+int image_clone_sized(struct store *store, struct store_clone *clone, uint64_t size);
+
 #endif

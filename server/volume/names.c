@@ -50,6 +50,13 @@ int changes_are_allowed(const struct varve *varve)
     return varve_fail(EROFS, "store '%s' was opened only to read", varve->directory);
 }
 
+int names_enter_to_change(struct varve *varve, struct catalog **ret_catalog)
+{
+    int r = changes_are_allowed(varve);
+
+    return r == 0 ? names_enter(varve, ret_catalog) : r;
+}
+
 int volume_stat_locked(struct varve *varve, const struct catalog_volume *row,
                        struct varve_volume *ret_volume)
 {

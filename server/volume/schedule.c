@@ -25,9 +25,7 @@ static int enter_to_change(struct varve *varve, const char *volume, struct catal
 {
     int r = name_check(volume);
 
-    if (r == 0)
-        r = changes_are_allowed(varve);
-    return r == 0 ? names_enter(varve, ret_catalog) : r;
+    return r == 0 ? names_enter_to_change(varve, ret_catalog) : r;
 }
 
 static int set_locked(struct catalog *catalog, const char *volume, int64_t every, int64_t keep)

@@ -51,6 +51,8 @@ int names_enter(struct varve *varve, struct catalog **ret_catalog);
 void names_leave(struct varve *varve);
 /* 0, or -EROFS when the store was opened read-only. */
 int changes_are_allowed(const struct varve *varve);
+/* Both, in the other order: how a change of the catalog begins. */
+int names_enter_to_change(struct varve *varve, struct catalog **ret_catalog);
 
 /* A row and what the store knows of it. Expects the names lock. A missing image is no failure:
  * *ret_volume says that it is damaged. */

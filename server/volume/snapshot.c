@@ -191,10 +191,8 @@ int varve_snapshot_delete(struct varve *varve, const char *ref)
 {
     struct catalog_snapshot row;
     struct catalog *catalog;
-    int r = changes_are_allowed(varve);
+    int r = names_enter_to_change(varve, &catalog);
 
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = snapshot_find_locked(catalog, ref, &row);

@@ -238,10 +238,8 @@ int varve_snapshot_create(struct varve *varve, const char *const *volumes, size_
 {
     const struct snapshot_occasion occasion = {.now = (int64_t)time(NULL)};
     struct catalog *catalog;
-    int r = changes_are_allowed(varve);
+    int r = names_enter_to_change(varve, &catalog);
 
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = snapshots_take_locked(varve, catalog, volumes, count, options, &occasion, ret_snapshots);

@@ -31,9 +31,7 @@ static int enter_to_change(struct varve *varve, const char *name, struct catalog
 {
     int r = name_check(name);
 
-    if (r == 0)
-        r = changes_are_allowed(varve);
-    return r == 0 ? names_enter(varve, ret_catalog) : r;
+    return r == 0 ? names_enter_to_change(varve, ret_catalog) : r;
 }
 
 /* The catalog does not hold the size. Its row of history goes first, because it can be taken back;

@@ -70,24 +70,17 @@ static int make_clone(struct birth *birth, const char *label)
     const uint64_t size = birth->options->size;
     struct store_clone clone = {
         .source = birth->source.image, .flags = store_flags(birth->options), .label = label};
-    char line[512];
     int r = check_clone(birth);
 
     if (r == 0)
-        r = store_image_clone(store, &clone, 1);
+        r = image_clone_sized(store, &clone, size);
     if (r != 0)
         return r;
     snprintf(birth->what, sizeof birth->what, "cloned from %s%s%s", birth->source.ref,
              birth->options->shared ? ", shared" : "",
              birth->options->reserved ? ", reserved" : "");
     birth->row.image = clone.image;
-    if (size != 0)
-        r = store_image_resize(store, clone.image, size);
-    if (r == 0)
-        return 0;
-    snprintf(line, sizeof line, "%s", varve_error());
-    (void)store_image_delete(store, clone.image);
-    return varve_fail(-r, "%s", line);
+    return 0;
 }
 
 /* A name whose snapshots are still there goes to none but a clone of one of them: no ref may
@@ -160,9 +153,7 @@ int varve_volume_create(struct varve *varve, const char *name,
     if (r == 0 && (options->from == NULL || options->size != 0))
         r = size_check(options->size);
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &birth.catalog);
+        r = names_enter_to_change(varve, &birth.catalog);
     if (r != 0)
         return r;
     snprintf(birth.row.name, sizeof birth.row.name, "%s", name);

@@ -53,9 +53,7 @@ int varve_volume_delete(struct varve *varve, const char *name)
     int r = name_check(name);
 
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
+        r = names_enter_to_change(varve, &catalog);
     if (r != 0)
         return r;
     r = delete_locked(varve, catalog, name);

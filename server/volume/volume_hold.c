@@ -83,9 +83,7 @@ int varve_hold_add(struct varve *varve, const char *ref, const char *reason,
     int r = check_reason(reason);
 
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &catalog);
+        r = names_enter_to_change(varve, &catalog);
     if (r != 0)
         return r;
     r = add_locked(varve, catalog, ref, reason, ret_hold);
@@ -152,10 +150,8 @@ static int release_locked(struct varve *varve, struct catalog *catalog, const ch
 int varve_hold_release(struct varve *varve, const char *what, unsigned *ret_count)
 {
     struct catalog *catalog;
-    int r = changes_are_allowed(varve);
+    int r = names_enter_to_change(varve, &catalog);
 
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = release_locked(varve, catalog, what, ret_count);

@@ -114,9 +114,7 @@ int varve_volume_rollback(struct varve *varve, const char *name, const char *sna
     int r = name_check(name);
 
     if (r == 0)
-        r = changes_are_allowed(varve);
-    if (r == 0)
-        r = names_enter(varve, &rollback.catalog);
+        r = names_enter_to_change(varve, &rollback.catalog);
     if (r != 0)
         return r;
     r = check(&rollback, name, snapshot);
