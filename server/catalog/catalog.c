@@ -29,7 +29,8 @@ void catalog_close(struct catalog *catalog)
 {
     if (catalog == NULL)
         return;
-    /* Every statement is finalized in the function that prepared it, so this cannot be refused. */
+    /* Without statements it cannot be refused. */
+    catalog_drop_statements(catalog);
     (void)sqlite3_close(catalog->db);
     pthread_mutex_destroy(&catalog->lock);
     free(catalog->path);
@@ -79,7 +80,7 @@ int catalog_verify_locked(struct catalog *catalog, const char *pragma, catalog_r
         problems++;
         report(opaque, line == NULL ? "no memory to describe a problem" : line);
     }
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r < 0 ? r : problems;
 }
 

@@ -8,7 +8,7 @@
  *     r = catalog_begin(catalog);              changes only
  *     if (r == 0)
  *         r = catalog_prepare(catalog, "...?1...?2...", &statement);
- *     ... bind, step, finalize ...
+ *     ... bind, step, catalog_finish ...
  *     r = catalog_end(catalog, r);             commits when r is 0, else rolls back
  *     catalog_unlock(catalog);
  *
@@ -25,12 +25,22 @@
 #include "catalog/catalog.h"
 #include "catalog/catalog_state.h"
 
+/* Preparing a statement takes far longer than running most of ours: they are kept. */
+enum { CATALOG_KEPT_STATEMENTS = 48 };
+struct kept_statement {
+    const char *sql;
+    sqlite3_stmt *statement;
+    bool in_use; /* between prepare and finish */
+};
+
 struct catalog {
     sqlite3 *db;
     pthread_mutex_t lock; /* one statement or transaction at a time */
     bool in_memory;       /* nothing reaches a file */
     bool failed;          /* a sync failed: what is on disk is not known until the next open */
     struct catalog_state state;
+    struct kept_statement kept[CATALOG_KEPT_STATEMENTS];
+    unsigned next_kept;
     char *path; /* for messages: the file, also when it was read into memory */
 };
 
@@ -46,8 +56,11 @@ int catalog_end_locked(struct catalog *catalog, int result);
 /* The same for what is no change of the catalog's content: it is not counted. */
 int catalog_commit_locked(struct catalog *catalog, int result);
 
-/* *ret_statement is NULL on failure; catalog_finish takes that. */
+/* *ret_statement is NULL on failure. Each statement goes back with catalog_finish. */
 int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement);
+void catalog_finish(struct catalog *catalog, sqlite3_stmt *statement); /* takes NULL */
+/* Frees all that are kept; none is in use. */
+void catalog_drop_statements(struct catalog *catalog);
 int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place,
                       const char *text);
 int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place,
@@ -59,7 +72,7 @@ int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, 
                          const char *kinds, ...);
 /* 1: a row is there; 0: done; -errno. A broken constraint is -EEXIST, with no line. */
 int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement);
-/* Runs a statement that returns no rows, and finalizes it in any case. */
+/* Runs a statement that returns no rows, and finishes it in any case. */
 int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement);
 /* A plain statement of ours, without values. */
 int catalog_execute_locked(struct catalog *catalog, const char *sql);

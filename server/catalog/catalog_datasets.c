@@ -58,7 +58,7 @@ static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
         r = read_row(catalog, statement, ret_dataset);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -229,7 +229,7 @@ static int has_versions_locked(struct catalog *catalog, const char *dataset)
 
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 

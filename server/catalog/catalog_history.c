@@ -41,7 +41,7 @@ int catalog_history_insert_locked(struct catalog *catalog, const char *kind, con
         r = catalog_bind_text(catalog, statement, 5, what);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -78,7 +78,7 @@ int catalog_history_withdraw(struct catalog *catalog, int64_t number)
         if (r == 0)
             r = catalog_run_locked(catalog, statement);
         else
-            sqlite3_finalize(statement);
+            catalog_finish(catalog, statement);
         r = catalog_end_locked(catalog, r);
     }
     catalog_unlock(catalog);
@@ -120,7 +120,7 @@ int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_
         r = read_event(catalog, statement, &event);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     if (r == 0)
         *ret_event = event;
@@ -148,7 +148,7 @@ int catalog_history_before(struct catalog *catalog, int64_t before, const char *
         r = read_event(catalog, statement, &event);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     if (r == 0)
         *ret_event = event;

@@ -28,7 +28,7 @@ int catalog_hold_insert_locked(struct catalog *catalog, uint64_t image, const ch
         r = catalog_bind_text(catalog, statement, 4, who);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -87,7 +87,7 @@ static int find_row(struct catalog *catalog, const char *sql, int64_t first, int
         r = read_row(catalog, statement, ret_hold);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }
@@ -133,7 +133,7 @@ int catalog_hold_delete(struct catalog *catalog, int64_t number, const char *kin
             r = catalog_bind_number(catalog, statement, 1, number);
         if (r == 0)
             r = catalog_step_locked(catalog, statement);
-        sqlite3_finalize(statement);
+        catalog_finish(catalog, statement);
         if (r == 0 && sqlite3_changes(catalog->db) == 0)
             r = no_such_hold(number);
         if (r == 0)

@@ -57,7 +57,7 @@ int catalog_image_find(struct catalog *catalog, uint64_t image, struct catalog_i
         r = read_row(catalog, statement, ret_image);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }
@@ -105,7 +105,57 @@ int catalog_images_read(struct catalog *catalog, struct catalog_image **ret_imag
     r = catalog_prepare_locked(catalog, IMAGES " ORDER BY image", &statement);
     if (r == 0)
         r = read_all(catalog, statement, ret_images, ret_count);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
+    catalog_unlock(catalog);
+    return r;
+}
+
+static int read_version_images(struct catalog *catalog, sqlite3_stmt *statement,
+                               struct catalog_version_image **ret_images, size_t *ret_count)
+{
+    struct catalog_version_image *images = NULL;
+    size_t count = 0, room = 0;
+    int r;
+
+    while ((r = catalog_step_locked(catalog, statement)) == 1) {
+        if (count == room) {
+            struct catalog_version_image *grown;
+
+            room = room == 0 ? 64 : room * 2;
+            grown = reallocarray(images, room, sizeof *images);
+            if (grown == NULL) {
+                r = varve_no_memory("a list of versions");
+                break;
+            }
+            images = grown;
+        }
+        images[count++] =
+            (struct catalog_version_image){.image = (uint64_t)sqlite3_column_int64(statement, 0),
+                                           .committed = sqlite3_column_int(statement, 1) != 0};
+    }
+    if (r != 0) {
+        free(images);
+        return r;
+    }
+    *ret_images = images;
+    *ret_count = count;
+    return 0;
+}
+
+int catalog_version_images_read(struct catalog *catalog, const char *dataset,
+                                struct catalog_version_image **ret_images, size_t *ret_count)
+{
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    catalog_lock(catalog);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT image, sequence IS NOT NULL FROM version WHERE dataset = ?1 "
+                             "ORDER BY id",
+                             "t", dataset);
+    if (r == 0)
+        r = read_version_images(catalog, statement, ret_images, ret_count);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }

@@ -39,4 +39,12 @@ int catalog_image_find(struct catalog *catalog, uint64_t image, struct catalog_i
 int catalog_images_read(struct catalog *catalog, struct catalog_image **ret_images,
                         size_t *ret_count);
 
+/* The images of all versions of a dataset at one moment, in new memory: free(*ret_images). */
+struct catalog_version_image {
+    uint64_t image;
+    bool committed;
+};
+int catalog_version_images_read(struct catalog *catalog, const char *dataset,
+                                struct catalog_version_image **ret_images, size_t *ret_count);
+
 #endif

@@ -47,7 +47,7 @@ int catalog_metadata_next(struct catalog *catalog, const char *dataset, const ch
         if (r == 0)
             *ret_metadata = row;
     }
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }

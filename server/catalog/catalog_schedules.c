@@ -24,7 +24,7 @@ static int upsert_row(struct catalog *catalog, const struct catalog_schedule *sc
         r = catalog_bind_number(catalog, statement, 3, schedule->keep);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -79,7 +79,7 @@ int catalog_schedule_next(struct catalog *catalog, const char *volume, int64_t e
         r = read_row(catalog, statement, ret_schedule);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }
@@ -97,7 +97,7 @@ static int delete_rows(struct catalog *catalog, const char *volume, int64_t ever
         r = catalog_bind_number(catalog, statement, 2, every);
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     *ret_count = (unsigned)sqlite3_changes(catalog->db);
     return r;
 }

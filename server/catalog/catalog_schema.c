@@ -157,7 +157,7 @@ int catalog_read_number_locked(struct catalog *catalog, const char *sql, int64_t
         if (r == 1)
             *ret_number = sqlite3_column_int64(statement, 0);
     }
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r < 0 ? r : 0;
 }
 

@@ -37,7 +37,7 @@ static int insert_row(struct catalog *catalog, const struct catalog_snapshot *sn
         r = catalog_bind_number(catalog, statement, i + 5, numbers[i]);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -56,7 +56,7 @@ static int mark_schedule(struct catalog *catalog, const struct catalog_snapshot 
         r = catalog_bind_number(catalog, statement, 3, snapshot->created);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -131,7 +131,7 @@ static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
         r = read_row(catalog, statement, ret_snapshot);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -190,7 +190,7 @@ int catalog_volume_has_snapshots(struct catalog *catalog, const char *volume, bo
         r = catalog_bind_text(catalog, statement, 1, volume);
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     if (r < 0)
         return r;
@@ -210,7 +210,7 @@ static int change_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
         r = catalog_bind_number(catalog, statement, 1, snapshot->id);
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         return varve_fail(ENOENT, "snapshot '%s' is gone", ref);
     return r == 0 ? catalog_history_insert_locked(catalog, kind, ref, change) : r;

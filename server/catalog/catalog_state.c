@@ -44,7 +44,7 @@ int catalog_read_state_locked(struct catalog *catalog, struct catalog_state *ret
 
         good = text != NULL && number > 0 && parse_identity(text, state.identity);
     }
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     if (r < 0)
         return r;
     if (!good)

@@ -145,12 +145,90 @@ int catalog_end_locked(struct catalog *catalog, int result)
     return result;
 }
 
+/* --- kept statements ------------------------------------------------------------------------- */
+
+/* What a pragma answers may be decided when it is prepared. */
+static bool is_kept(const char *sql)
+{
+    return strncmp(sql, "PRAGMA", 6) != 0;
+}
+
+/* By the address of the text, which is nearly always a constant of ours; the text itself is only
+ * compared with that of the one at hand. */
+static struct kept_statement *find_kept(struct catalog *catalog, const char *sql)
+{
+    for (unsigned i = 0; i < CATALOG_KEPT_STATEMENTS; i++) {
+        struct kept_statement *kept = &catalog->kept[i];
+
+        if (kept->sql == sql && !kept->in_use && strcmp(sqlite3_sql(kept->statement), sql) == 0)
+            return kept;
+    }
+    return NULL;
+}
+
+/* Takes the place of the one that was made first among those that nobody uses. */
+static void keep(struct catalog *catalog, const char *sql, sqlite3_stmt *statement)
+{
+    for (unsigned i = 0; i < CATALOG_KEPT_STATEMENTS; i++) {
+        const unsigned place = (catalog->next_kept + i) % CATALOG_KEPT_STATEMENTS;
+        struct kept_statement *kept = &catalog->kept[place];
+
+        if (kept->in_use)
+            continue;
+        sqlite3_finalize(kept->statement);
+        *kept = (struct kept_statement){.sql = sql, .statement = statement, .in_use = true};
+        catalog->next_kept = (place + 1) % CATALOG_KEPT_STATEMENTS;
+        return;
+    }
+}
+
 int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stmt **ret_statement)
 {
-    int code = sqlite3_prepare_v2(catalog->db, sql, -1, ret_statement, NULL);
+    struct kept_statement *kept = find_kept(catalog, sql);
+    int code;
 
-    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "prepare a statement");
+    if (kept != NULL) {
+        kept->in_use = true;
+        *ret_statement = kept->statement;
+        return 0;
+    }
+    code = sqlite3_prepare_v3(catalog->db, sql, -1, is_kept(sql) ? SQLITE_PREPARE_PERSISTENT : 0,
+                              ret_statement, NULL);
+    if (code != SQLITE_OK)
+        return catalog_fail(catalog, code, "prepare a statement");
+    if (is_kept(sql) && *ret_statement != NULL)
+        keep(catalog, sql, *ret_statement);
+    return 0;
 }
+
+void catalog_finish(struct catalog *catalog, sqlite3_stmt *statement)
+{
+    if (statement == NULL)
+        return;
+    for (unsigned i = 0; i < CATALOG_KEPT_STATEMENTS; i++) {
+        struct kept_statement *kept = &catalog->kept[i];
+
+        if (kept->statement == statement) {
+            /* Says again what the last step said. */
+            (void)sqlite3_reset(statement);
+            (void)sqlite3_clear_bindings(statement);
+            kept->in_use = false;
+            return;
+        }
+    }
+    sqlite3_finalize(statement);
+}
+
+void catalog_drop_statements(struct catalog *catalog)
+{
+    for (unsigned i = 0; i < CATALOG_KEPT_STATEMENTS; i++) {
+        assert(!catalog->kept[i].in_use);
+        sqlite3_finalize(catalog->kept[i].statement);
+        catalog->kept[i] = (struct kept_statement){.sql = NULL};
+    }
+}
+
+/* --- binding and stepping -------------------------------------------------------------------- */
 
 int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place, const char *text)
 {
@@ -200,7 +278,7 @@ int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, 
         r = bind_values(catalog, statement, kinds, values);
     va_end(values);
     if (r != 0) {
-        sqlite3_finalize(statement);
+        catalog_finish(catalog, statement);
         statement = NULL;
     }
     *ret_statement = statement;
@@ -225,7 +303,7 @@ int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement)
     int r = catalog_step_locked(catalog, statement);
 
     assert(r <= 0);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 

@@ -57,7 +57,7 @@ static int find_locked(struct catalog *catalog, const char *sql, const char *dat
         r = read_row(catalog, statement, ret_tag);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -222,7 +222,7 @@ int catalog_tag_event_next(struct catalog *catalog, const char *dataset, const c
         r = read_event(catalog, statement, ret_event);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }

@@ -9,7 +9,7 @@ static int run(struct catalog *catalog, sqlite3_stmt *statement, int r)
 {
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 

@@ -84,7 +84,7 @@ static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
         r = read_row(catalog, statement, ret_version);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -229,7 +229,7 @@ static int id_is_used_locked(struct catalog *catalog, const char *dataset, const
 
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -369,7 +369,7 @@ static int read_sequence_locked(struct catalog *catalog, const struct catalog_ve
         *ret_sequence = sqlite3_column_int64(statement, 0);
         r = 0;
     }
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 

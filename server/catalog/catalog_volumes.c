@@ -25,7 +25,7 @@ static int insert_row(struct catalog *catalog, const struct catalog_volume *volu
         r = catalog_bind_number(catalog, statement, 5, volume->reserved);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -41,7 +41,7 @@ static int run_with(struct catalog *catalog, const char *sql, const char *first,
         r = catalog_bind_text(catalog, statement, 2, second);
     if (r == 0)
         return catalog_run_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r;
 }
 
@@ -111,7 +111,7 @@ static int find_row(struct catalog *catalog, const char *sql, const char *text,
         r = read_row(catalog, statement, ret_volume);
     else if (r == 0)
         r = -ENOENT;
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     return r;
 }
@@ -172,7 +172,7 @@ int catalog_volume_rename(struct catalog *catalog, const char *name, const char 
             r = catalog_bind_text(catalog, statement, 2, new_name);
         if (r == 0)
             r = change_row_locked(catalog, statement, name, new_name, change);
-        sqlite3_finalize(statement);
+        catalog_finish(catalog, statement);
         if (r == 0)
             r = run_with(catalog, "UPDATE snapshot SET volume = ?2 WHERE volume = ?1", name,
                          new_name);
@@ -202,7 +202,7 @@ int catalog_volume_set_shared(struct catalog *catalog, const char *name, bool sh
             r = catalog_bind_number(catalog, statement, 2, shared);
         if (r == 0)
             r = change_row_locked(catalog, statement, name, name, change);
-        sqlite3_finalize(statement);
+        catalog_finish(catalog, statement);
         r = catalog_end_locked(catalog, r);
     }
     catalog_unlock(catalog);
@@ -217,7 +217,7 @@ int catalog_volume_delete_locked(struct catalog *catalog, const char *name,
 
     if (r == 0)
         r = change_row_locked(catalog, statement, name, name, change);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     return r == 0 ? run_with(catalog, "DELETE FROM schedule WHERE volume = ?1", name, NULL) : r;
 }
 
@@ -247,7 +247,7 @@ int catalog_image_is_named(struct catalog *catalog, uint64_t image, bool *ret_na
         r = catalog_bind_number(catalog, statement, 1, (int64_t)image);
     if (r == 0)
         r = catalog_step_locked(catalog, statement);
-    sqlite3_finalize(statement);
+    catalog_finish(catalog, statement);
     catalog_unlock(catalog);
     if (r < 0)
         return r;

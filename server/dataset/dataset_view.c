@@ -6,6 +6,7 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "catalog/catalog_images.h"
 #include "catalog/catalog_metadata.h"
 #include "catalog/catalog_snapshots.h"
 #include "volume/volume_name.h"
@@ -189,23 +190,23 @@ int dataset_versions_locked(struct catalog *catalog, const char *dataset, struct
 
 static int count_versions(const struct dataset_view *view, struct varve_dataset *dataset)
 {
-    struct rows versions = {.size = sizeof(struct catalog_version)};
-    int r = dataset_versions_locked(view->catalog, view->row.id, &versions);
+    struct catalog_version_image *images = NULL;
+    size_t count = 0;
+    int r = catalog_version_images_read(view->catalog, view->row.id, &images, &count);
 
-    for (size_t i = 0; r == 0 && i < versions.count; i++) {
-        const struct catalog_version *row = rows_at(&versions, i);
+    for (size_t i = 0; r == 0 && i < count; i++) {
         struct store_image_info info = {.mapped = 0};
 
-        r = store_image_stat(view->varve->store, row->image, &info);
+        r = store_image_stat(view->varve->store, images[i].image, &info);
         if (r == -ENOENT)
             r = 0;
         dataset->mapped_bytes += info.mapped;
-        if (row->sequence != 0)
+        if (images[i].committed)
             dataset->versions++;
         else
             dataset->uncommitted++;
     }
-    free(versions.rows);
+    free(images);
     return r;
 }
 
