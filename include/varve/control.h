@@ -16,6 +16,9 @@
  * through the door, in chunks. When that fails on the way, the connection ends without the last
  * chunk, and what came is not whole.
  *
+ * Files are put as such an archive in the body, of any length. They are taken at the pace at which
+ * they can be written, and when the connection ends before the body does, nothing was changed.
+ *
  * Every request also takes "operation", a token of the caller's own making of up to 63 bytes. While
  * the request runs, others ask how far it is (GET /v1/operations/TOKEN) and cancel it (DELETE): it
  * is then refused with ECANCELED, and what it was to change is as it was. A caller that vanishes
@@ -29,7 +32,9 @@
 #ifndef VARVE_CONTROL_H
 #define VARVE_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct varve;
 struct varve_control;
@@ -37,7 +42,7 @@ struct varve_control;
 /* The name of the door's socket in the store's directory. */
 #define VARVE_CONTROL_SOCKET "control.sock"
 
-/* The longest body that is taken, bytes. */
+/* The longest body that is taken, bytes; of archives there is no longest. */
 enum { VARVE_CONTROL_BODY_MAX = 64 << 10 };
 
 struct varve_control_answer {
@@ -66,6 +71,21 @@ void varve_control_stream(struct varve *varve, const char *who, const char *meth
 /* What the bytes are, as HTTP's Content-Type has it, when the request is one of these; else NULL.
  */
 const char *varve_control_stream_type(const char *method, const char *target);
+
+/* Gives the next bytes of a request's body: how many (at most `room`), 0 at the end, or -errno with
+ * a line to break the request off. */
+typedef ssize_t (*varve_control_source)(void *opaque, void *bytes, size_t room);
+
+/* Answers one request of those whose body is bytes instead of an object (files that are put): it
+ * takes them from `source` on this thread, as many as it wants at its own pace, and the arguments
+ * from the query. Otherwise as varve_control_request. What was not taken to its end has changed
+ * nothing. */
+void varve_control_upload(struct varve *varve, const char *who, const char *method,
+                          const char *target, varve_control_source source, void *opaque,
+                          struct varve_control_answer *ret_answer);
+
+/* True when the request is one of these. */
+bool varve_control_is_upload(const char *method, const char *target);
 
 /* Opens the door on a thread of its own. `socket_path` NULL: VARVE_CONTROL_SOCKET in the store's
  * directory. The socket of a dead server is replaced; one that answers is not (-EBUSY). */

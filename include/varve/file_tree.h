@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct varve;
 
@@ -50,6 +51,25 @@ int varve_file_list(struct varve *varve, const char *ref, const char *path, bool
 typedef int (*varve_file_sink)(void *opaque, const void *bytes, size_t length);
 int varve_file_get(struct varve *varve, const char *ref, const char *path, varve_file_sink sink,
                    void *opaque);
+
+/* Puts the files of a tar archive (pax, GNU or ustar; not compressed) into a version that is not
+ * committed and that nobody has attached (-EPERM, -EBUSY). All of it or nothing: also when the
+ * archive breaks off, is damaged, or finds no room (-ENOSPC). `source` gives the archive piece by
+ * piece, at most `room` bytes at a time: how many it gave, 0 at the end, or -errno with a line,
+ * with which the put then fails. It is read to its end.
+ *
+ * Where to: into the folder `path`, which is made if it is missing, and so is what is missing on
+ * the way to it. When the archive begins with no folder, and `path` names none and has no slash at
+ * its end, then the only file of the archive gets that name.
+ *
+ * Owners, permissions, times, links, devices, holes, extended attributes and ACLs (as extended
+ * attributes) are kept. A folder that is there is merged and stays as it is, a file that is there
+ * is replaced: -EISDIR where a file would replace a folder, -ENOTDIR for the reverse. Paths in the
+ * archive lead below `path`, through no symbolic link; -EINVAL for an absolute one or "..".
+ * *ret_count gets how many names came. */
+typedef ssize_t (*varve_file_source)(void *opaque, void *bytes, size_t room);
+int varve_file_put(struct varve *varve, const char *ref, const char *path, varve_file_source source,
+                   void *opaque, uint64_t *ret_count);
 
 /* Deletes the file, or the folder with all that is in it, in a version that is not committed and
  * that nobody has attached (-EPERM, -EBUSY). All of it or nothing. *ret_count gets how many names

@@ -20,7 +20,8 @@ static unsigned status_of(int errnum)
         {EACCES, 403},      {EROFS, 403},     {EINVAL, 400},       {ERANGE, 400},  {EOVERFLOW, 400},
         {E2BIG, 413},       {EMSGSIZE, 413},  {ENAMETOOLONG, 400}, {ENOTSUP, 501}, {ENOSPC, 507},
         {EMEDIUMTYPE, 400}, {EUCLEAN, 409},   {ENOTDIR, 400},      {ELOOP, 400},   {ENOMEM, 503},
-        {EAGAIN, 503},      {ECANCELED, 409}, {ESTALE, 409},
+        {EAGAIN, 503},      {ECANCELED, 409}, {ESTALE, 409},       {EISDIR, 409},  {EFBIG, 413},
+        {EMLINK, 409},
     };
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         if (statuses[i].errnum == errnum)
@@ -65,26 +66,46 @@ static int begin_operation(const struct call *call, const char *method, const ch
     return token != NULL ? r : 0;
 }
 
-static int run_row(const struct request_row *row, const struct call *call, const char *path,
-                   const struct stream_sink *sink, json_t **ret_answer)
+/* Where bytes go or come from, when a request has a stream: one of them, or none. */
+struct way {
+    const struct stream_sink *sink;
+    const struct stream_source *source;
+};
+
+static int check_way(const struct stream_row *stream, const struct way *way, const char *path)
 {
-    const struct stream_row *stream = sink != NULL ? request_stream(row) : NULL;
-    if (sink != NULL && stream == NULL)
+    if (way->sink != NULL && (stream == NULL || stream->send == NULL))
         return varve_fail(EINVAL, "%.64s answers with an object: it is no stream", path);
-    int r = begin_operation(call, row->method, path);
+    if (way->source != NULL && (stream == NULL || stream->receive == NULL))
+        return varve_fail(EINVAL, "%.64s takes an object: its body is no stream", path);
+    return 0;
+}
+
+static int run_row(const struct request_row *row, const struct call *call, const char *path,
+                   const struct way *way, json_t **ret_answer)
+{
+    const struct stream_row *stream = request_stream(row);
+    int r = check_way(stream, way, path);
+    if (r == 0)
+        r = begin_operation(call, row->method, path);
     if (r < 0)
         return r;
     varve_error_clear();
-    r = stream != NULL ? stream->send(call, sink) : row->run(call, ret_answer);
+    if (way->sink != NULL)
+        r = stream->send(call, way->sink);
+    else if (way->source != NULL)
+        r = stream->receive(call, way->source, ret_answer);
+    else
+        r = row->run(call, ret_answer);
     varve_operation_end();
-    if (r == 0 && stream == NULL && *ret_answer == NULL)
+    if (r == 0 && way->sink == NULL && *ret_answer == NULL)
         r = varve_fail(ENOMEM, "no memory for the answer");
     return r;
 }
 
 /* The request's way: target, row, arguments, answer. */
 static int answer(struct varve *varve, const char *method, const char *target, const char *text,
-                  size_t length, const struct stream_sink *sink, json_t **ret_answer)
+                  size_t length, const struct way *way, json_t **ret_answer)
 {
     struct request_target parsed = {NULL, NULL};
     const struct request_row *row = NULL;
@@ -99,7 +120,7 @@ static int answer(struct varve *varve, const char *method, const char *target, c
         r = request_arguments(row, parsed.query, body, &arguments);
     if (r == 0) {
         struct call call = {varve, name, arguments};
-        r = run_row(row, &call, parsed.path, sink, ret_answer);
+        r = run_row(row, &call, parsed.path, way, ret_answer);
     }
     free(name);
     json_decref(arguments);
@@ -118,6 +139,13 @@ static void give_text(json_t *object, struct varve_control_answer *ret_answer)
     ret_answer->length = ret_answer->text != NULL ? strlen(ret_answer->text) : 0;
 }
 
+/* The object, or the refusal. */
+static void give(int r, json_t *object, struct varve_control_answer *ret_answer)
+{
+    ret_answer->status = r == 0 ? 200 : status_of(-r);
+    give_text(r == 0 ? object : refusal(-r), ret_answer);
+}
+
 void varve_control_request(struct varve *varve, const char *who, const char *method,
                            const char *target, const char *body, size_t length,
                            struct varve_control_answer *ret_answer)
@@ -125,11 +153,20 @@ void varve_control_request(struct varve *varve, const char *who, const char *met
     varve_error_clear();
     varve_set_actor(who);
     json_t *object = NULL;
-    int r = answer(varve, method, target, body, length, NULL, &object);
-    ret_answer->status = r == 0 ? 200 : status_of(-r);
-    if (r < 0)
-        object = refusal(-r);
-    give_text(object, ret_answer);
+    int r = answer(varve, method, target, body, length, &(struct way){NULL, NULL}, &object);
+    give(r, object, ret_answer);
+}
+
+void varve_control_upload(struct varve *varve, const char *who, const char *method,
+                          const char *target, varve_control_source source, void *opaque,
+                          struct varve_control_answer *ret_answer)
+{
+    const struct stream_source giver = {.give = source, .opaque = opaque};
+    varve_error_clear();
+    varve_set_actor(who);
+    json_t *object = NULL;
+    int r = answer(varve, method, target, NULL, 0, &(struct way){.source = &giver}, &object);
+    give(r, object, ret_answer);
 }
 
 void varve_control_stream(struct varve *varve, const char *who, const char *method,
@@ -140,7 +177,7 @@ void varve_control_stream(struct varve *varve, const char *who, const char *meth
     varve_error_clear();
     varve_set_actor(who);
     json_t *object = NULL;
-    int r = answer(varve, method, target, NULL, 0, &taker, &object);
+    int r = answer(varve, method, target, NULL, 0, &(struct way){.sink = &taker}, &object);
     *ret_answer = (struct varve_control_answer){.status = 200};
     if (r == 0)
         return;
@@ -148,16 +185,27 @@ void varve_control_stream(struct varve *varve, const char *who, const char *meth
     give_text(refusal(-r), ret_answer);
 }
 
-const char *varve_control_stream_type(const char *method, const char *target)
+/* The functions of the request's streams, or NULL. */
+static const struct stream_row *stream_of(const char *method, const char *target)
 {
-    const struct stream_row *stream = NULL;
     struct request_target parsed = {NULL, NULL};
     const struct request_row *row = NULL;
     char *name = NULL;
-    if (request_target_parse(target, &parsed) == 0 &&
-        request_find(method, parsed.path, &row, &name) == 0)
-        stream = request_stream(row);
+    bool found = request_target_parse(target, &parsed) == 0 &&
+                 request_find(method, parsed.path, &row, &name) == 0;
     free(name);
     request_target_release(&parsed);
+    return found ? request_stream(row) : NULL;
+}
+
+const char *varve_control_stream_type(const char *method, const char *target)
+{
+    const struct stream_row *stream = stream_of(method, target);
     return stream != NULL ? stream->type : NULL;
+}
+
+bool varve_control_is_upload(const char *method, const char *target)
+{
+    const struct stream_row *stream = stream_of(method, target);
+    return stream != NULL && stream->receive != NULL;
 }

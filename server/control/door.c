@@ -21,12 +21,14 @@
 #include "control/door_deadline.h"
 #include "control/door_socket.h"
 #include "control/door_stream.h"
+#include "control/door_upload.h"
 
 enum {
     CONNECTIONS_MAX = 256,
     HEADER_MEMORY = 32 << 10, /* bytes for a connection's request line and headers */
     SILENCE_SECONDS = 10,
     REQUEST_SECONDS = 15, /* from the connection to the request's last byte */
+    PIECE_SECONDS = 120,  /* for a client to send a piece of a body that is bytes */
     ANSWER_SECONDS = 60,  /* from the answer's first byte to its last */
     LOGGED_TARGET_MAX = 200,
     LOGGED_MAX = 600,
@@ -45,7 +47,8 @@ struct visit {
     bool begun;
     bool too_long;
     size_t length;
-    char *body; /* VARVE_CONTROL_BODY_MAX bytes once the first came */
+    char *body;                 /* VARVE_CONTROL_BODY_MAX bytes once the first came */
+    struct door_upload *upload; /* instead of a body in memory */
 };
 
 static void *visit_begin(void *opaque, const char *uri, struct MHD_Connection *connection)
@@ -67,6 +70,7 @@ static void visit_end(void *opaque, struct MHD_Connection *connection, void **re
     struct visit *visit = *request;
     if (visit == NULL)
         return;
+    door_upload_free(visit->upload);
     free(visit->target);
     free(visit->body);
     free(visit);
@@ -137,6 +141,13 @@ static struct door_deadline *deadline_of(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+static void name_peer(struct MHD_Connection *connection, char *who, size_t size)
+{
+    door_socket_peer(
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, who,
+        size);
+}
+
 /* The response of a request that gives bytes, or NULL with its refusal. */
 static struct MHD_Response *answer_stream(struct varve_control *control,
                                           struct MHD_Connection *connection, const char *who,
@@ -162,9 +173,7 @@ static enum MHD_Result answer(struct varve_control *control, struct MHD_Connecti
                               const char *method, const struct visit *visit)
 {
     char who[64];
-    door_socket_peer(
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, who,
-        sizeof who);
+    name_peer(connection, who, sizeof who);
     struct varve_control_answer given;
     const char *type = visit->length == 0 ? varve_control_stream_type(method, visit->target) : NULL;
     if (type != NULL) {
@@ -184,6 +193,59 @@ static enum MHD_Result answer(struct varve_control *control, struct MHD_Connecti
                               : MHD_NO;
 }
 
+/* The end of a request whose body is bytes: all of them came, or it wants no more. */
+static enum MHD_Result answer_upload(struct MHD_Connection *connection, const char *method,
+                                     struct visit *visit)
+{
+    char who[64];
+    struct varve_control_answer given = {.text = NULL};
+    name_peer(connection, who, sizeof who);
+    door_upload_end(visit->upload, &given);
+    log_request(who, method, visit->target, given.status);
+    return given.text != NULL ? send_text(connection, given.status, given.text, given.length)
+                              : MHD_NO;
+}
+
+/* The headers are there. What is refused without a look at the body is answered before it comes. */
+static enum MHD_Result begin_upload(struct varve_control *control,
+                                    struct MHD_Connection *connection, const char *method,
+                                    struct visit *visit)
+{
+    char who[64];
+    const unsigned silence = 0; /* any: the deadline of each piece is the limit */
+    name_peer(connection, who, sizeof who);
+    door_deadline_set(control->deadlines, deadline_of(connection), 0);
+    visit->upload = door_upload_begin(control->varve, who, method, visit->target);
+    if (visit->upload == NULL)
+        return MHD_NO;
+    if (door_upload_is_over(visit->upload)) {
+        door_deadline_set(control->deadlines, deadline_of(connection), ANSWER_SECONDS);
+        return answer_upload(connection, method, visit);
+    }
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, silence);
+    door_deadline_set(control->deadlines, deadline_of(connection), PIECE_SECONDS);
+    return MHD_YES;
+}
+
+/* A piece of the body, or its end. */
+static enum MHD_Result take_upload(struct varve_control *control, struct MHD_Connection *connection,
+                                   const char *method, struct visit *visit, const char *upload,
+                                   size_t *upload_size)
+{
+    struct door_deadline *deadline = deadline_of(connection);
+    enum MHD_Result r = MHD_YES;
+    door_deadline_set(control->deadlines, deadline, 0);
+    if (*upload_size > 0) {
+        door_upload_piece(visit->upload, upload, *upload_size);
+        *upload_size = 0;
+        door_deadline_set(control->deadlines, deadline, PIECE_SECONDS);
+        return r;
+    }
+    r = answer_upload(connection, method, visit);
+    door_deadline_set(control->deadlines, deadline, ANSWER_SECONDS);
+    return r;
+}
+
 /* Called when the headers are there, with each piece of the body, and at the end. */
 static enum MHD_Result take(void *opaque, struct MHD_Connection *connection, const char *url,
                             const char *method, const char *version, const char *upload,
@@ -197,12 +259,16 @@ static enum MHD_Result take(void *opaque, struct MHD_Connection *connection, con
         return MHD_NO; /* no memory for this one */
     if (!visit->begun) {
         visit->begun = true;
+        if (varve_control_is_upload(method, visit->target))
+            return begin_upload(control, connection, method, visit);
         const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                          MHD_HTTP_HEADER_CONTENT_LENGTH);
         if (length != NULL && strtoull(length, NULL, 10) > VARVE_CONTROL_BODY_MAX)
             return send_too_long(connection);
         return MHD_YES;
     }
+    if (visit->upload != NULL)
+        return take_upload(control, connection, method, visit, upload, upload_size);
     if (*upload_size > 0) {
         enum MHD_Result r = visit_body(visit, upload, *upload_size);
         *upload_size = 0;

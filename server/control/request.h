@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct varve;
 
@@ -51,20 +52,28 @@ struct request_row {
     int (*run)(const struct call *call, json_t **ret_answer);
 };
 
-/* A request whose answer is bytes and no object: its row's `run` is request_refuse_stream, and its
- * function is in the table of control_content.c. It gives pieces to `sink`, and stops with what
- * that returns when it is negative. */
+/* Requests whose answer, or whose body, is bytes and no object: the function is in the table of
+ * control_content.c, and the row's `run` is the refusal of one that came without a stream. `send`
+ * gives pieces to `sink` and stops with what that returns when it is negative; `receive` takes
+ * pieces from `source` up to its end, or stops with its negative return. */
 struct stream_sink {
     int (*take)(void *opaque, const void *bytes, size_t length);
     void *opaque;
 };
+struct stream_source {
+    ssize_t (*give)(void *opaque, void *bytes, size_t room);
+    void *opaque;
+};
 struct stream_row {
     const struct request_row *row;
-    const char *type; /* of the content, as HTTP has it */
+    const char *type; /* of the answer that is sent, as HTTP has it; NULL: an object */
     int (*send)(const struct call *call, const struct stream_sink *sink);
+    int (*receive)(const struct call *call, const struct stream_source *source,
+                   json_t **ret_answer);
 };
 int request_refuse_stream(const struct call *call, json_t **ret_answer);
-/* NULL for a row that answers with an object. */
+int request_refuse_upload(const struct call *call, json_t **ret_answer);
+/* NULL for a row with objects on both ways. */
 const struct stream_row *request_stream(const struct request_row *row);
 
 /* The function of control_manifest.c. */

@@ -182,9 +182,34 @@ static int check_clean(const struct ext2_super_block *super, unsigned flags, con
                           "mount it once",
                           what);
     if ((flags & EXT4_WRITE) &&
-        (state & EXT2_ERROR_FS || !(state & EXT2_VALID_FS) || super->s_last_orphan != 0))
+        (state & EXT2_ERROR_FS || !(state & EXT2_VALID_FS) || super->s_last_orphan != 0 ||
+         (ext2fs_le32_to_cpu(super->s_feature_ro_compat) & EXT4_FEATURE_RO_COMPAT_ORPHAN_PRESENT)))
         return varve_fail(EUCLEAN, "%s: its file system is marked as not clean; run e2fsck on it",
                           what);
+    return 0;
+}
+
+/* What has to be kept true by whoever changes files, and libext2fs does not. */
+static int check_features(const struct ext2_super_block *super, const char *what)
+{
+    static const struct {
+        const char *name;
+        uint32_t incompat, ro_compat;
+    } kept[] = {{"quota", 0, EXT4_FEATURE_RO_COMPAT_QUOTA},
+                {"project", 0, EXT4_FEATURE_RO_COMPAT_PROJECT},
+                {"shared_blocks", 0, EXT4_FEATURE_RO_COMPAT_SHARED_BLOCKS},
+                {"read-only", 0, EXT4_FEATURE_RO_COMPAT_READONLY},
+                {"encrypt", EXT4_FEATURE_INCOMPAT_ENCRYPT, 0},
+                {"casefold", EXT4_FEATURE_INCOMPAT_CASEFOLD, 0}};
+    const uint32_t incompat = ext2fs_le32_to_cpu(super->s_feature_incompat),
+                   ro_compat = ext2fs_le32_to_cpu(super->s_feature_ro_compat);
+
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        if ((incompat & kept[i].incompat) || (ro_compat & kept[i].ro_compat))
+            return varve_fail(EOPNOTSUPP,
+                              "%s: its file system has the feature '%s', which would not stay true "
+                              "if files were changed here; attach it and change them there",
+                              what, kept[i].name);
     return 0;
 }
 
@@ -204,6 +229,8 @@ int ext4_open(const struct files_target *target, unsigned flags, const char *wha
         r = check_super(&super, target->size, what);
     if (r == 0)
         r = check_clean(&super, flags, what);
+    if (r == 0 && (flags & EXT4_WRITE))
+        r = check_features(&super, what);
     if (r != 0)
         return r;
     ext4_channel_next(target);

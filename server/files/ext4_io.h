@@ -34,7 +34,8 @@ enum ext4_open_flags {
  * is kept (a copy).
  *   -EMEDIUMTYPE  none is there
  *   -EUCLEAN      its journal has to be replayed first, or it is marked as having errors
- *   -EOPNOTSUPP   it uses features that libext2fs does not know, or cannot write
+ *   -EOPNOTSUPP   it uses features that libext2fs does not know, or does not keep true when files
+ *                 change
  *   -EIO          damaged, or the target failed; or the target's own errno */
 int ext4_open(const struct files_target *target, unsigned flags, const char *what,
               ext2_filsys *ret_fs);

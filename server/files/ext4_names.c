@@ -62,7 +62,8 @@ static int add(ext2_ino_t folder, int entry, struct ext2_dir_entry *found, int o
         return DIRENT_ABORT;
     memcpy(names->bytes + names->used, found->name, length);
     names->bytes[names->used + length] = '\0';
-    names->list[names->count++] = (struct ext4_name){.inode = found->inode};
+    names->list[names->count++] =
+        (struct ext4_name){.inode = found->inode, .type = (uint8_t)ext2fs_dirent_file_type(found)};
     names->used += length + 1;
     return 0;
 }

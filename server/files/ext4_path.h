@@ -44,6 +44,7 @@ int ext4_link_read(ext2_filsys fs, ext2_ino_t number, struct ext2_inode_large *i
 struct ext4_name {
     const char *name; /* terminated */
     ext2_ino_t inode;
+    uint8_t type; /* EXT2_FT_..., as the folder says it */
 };
 struct ext4_names {
     struct ext4_name *list;

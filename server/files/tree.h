@@ -18,7 +18,9 @@ int tree_list(const struct files_target *target, const char *what, const char *p
 int tree_get(const struct files_target *target, const char *what, const char *path,
              varve_file_sink sink, void *opaque);
 
-/* After a failure a part may have gone: the target is to be thrown away. */
+/* After a failure of these a part may have changed: the target is to be thrown away. */
+int tree_put(const struct files_target *target, const char *what, const char *path,
+             varve_file_source source, void *opaque, uint64_t *ret_count);
 int tree_delete(const struct files_target *target, const char *what, const char *path,
                 uint64_t *ret_count);
 
