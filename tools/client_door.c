@@ -20,6 +20,7 @@
 enum {
     CONNECT_SECONDS = 5,
     ANSWER_SECONDS = 60,
+    EXPECT_SECONDS = 24 * 3600,   /* until a server wants a body: others may be before it */
     ANSWER_BYTES_MAX = 256 << 20, /* a list of a million volumes fits */
 };
 
@@ -29,7 +30,7 @@ struct text {
     const struct client_call *call;
     CURL *curl;
     bool streamed; /* at least a piece went to the caller's sink */
-    bool left;     /* which wants no more */
+    bool left;     /* which wants no more, or the source broke off */
 };
 
 static size_t keep(char *bytes, size_t size, size_t count, void *opaque)
@@ -52,6 +53,25 @@ static size_t keep(char *bytes, size_t size, size_t count, void *opaque)
     text->bytes = more;
     text->length += length;
     return length;
+}
+
+static size_t feed(char *bytes, size_t size, size_t count, void *opaque)
+{
+    struct text *text = opaque;
+    const ssize_t length = text->call->source(text->call->source_opaque, bytes, size * count);
+    if (length >= 0)
+        return (size_t)length;
+    text->left = true;
+    return CURL_READFUNC_ABORT;
+}
+
+/* A body of unknown length; it waits until the server wants it, since a refusal comes before. */
+static void set_up_source(CURL *curl, struct text *text)
+{
+    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, feed);
+    curl_easy_setopt(curl, CURLOPT_READDATA, text);
+    curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)EXPECT_SECONDS * 1000);
 }
 
 /* Prints the sentence, if the caller wants it, and returns the code. */
@@ -80,6 +100,8 @@ static void set_up(CURL *curl, const struct client_call *call, const char *url, 
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (call->source != NULL)
+        set_up_source(curl, text);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, call->endless ? 0L : (long)ANSWER_SECONDS);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* A request on its way. */
 struct client_call {
@@ -16,6 +17,10 @@ struct client_call {
      * json. A negative return ends the request, silently. */
     int (*sink)(void *opaque, const void *bytes, size_t length);
     void *sink_opaque;
+    /* NULL, or gives the pieces of a body that is bytes and no object: 0 at its end. A negative
+     * return breaks the request off, silently. Never asked twice for the same bytes. */
+    ssize_t (*source)(void *opaque, void *bytes, size_t room);
+    void *source_opaque;
 };
 
 struct client_answer {

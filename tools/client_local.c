@@ -43,6 +43,9 @@ int client_local(const struct client_call *call, struct client_answer *ret_answe
     if (call->sink != NULL)
         varve_control_stream(varve, user_name(), call->method, call->target, call->sink,
                              call->sink_opaque, &answer);
+    else if (call->source != NULL)
+        varve_control_upload(varve, user_name(), call->method, call->target, call->source,
+                             call->source_opaque, &answer);
     else
         varve_control_request(varve, user_name(), call->method, call->target, call->body,
                               call->body != NULL ? strlen(call->body) : 0, &answer);

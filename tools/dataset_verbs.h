@@ -7,7 +7,7 @@
 #include "command.h"
 
 extern const struct command dataset_create, dataset_update, dataset_delete;
-extern const struct command command_versions, command_tags, dataset_files, file_get;
+extern const struct command command_versions, command_tags, dataset_files, file_get, file_put;
 extern const struct command version_create, version_update, version_release, version_delete;
 
 /* The one thing that a verb works on, which stands behind --id or as the plain argument: in

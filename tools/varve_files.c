@@ -135,12 +135,12 @@ static const struct command file_delete = {
     .run = run_delete,
 };
 
-static const struct command *const verbs[] = {&file_list, &file_get, &file_delete, NULL};
+static const struct command *const verbs[] = {&file_list, &file_get, &file_put, &file_delete, NULL};
 
 const struct command dataset_files = {
     .name = "files",
     .alias = "file",
-    .summary = "Lists, gets and deletes files inside a version, without a mount.",
+    .summary = "Lists, gets, puts and deletes files inside a version, without a mount.",
     .example = "varve datasets files list images:latest --recursive",
     .commands = verbs,
 };

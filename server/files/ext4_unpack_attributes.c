@@ -83,6 +83,9 @@ int unpack_attributes(struct unpacking *unpacking, ext2_ino_t number)
     if (r == 0)
         r = ext4_result(unpacking->fs, ext2fs_xattrs_open(unpacking->fs, number, &handle),
                         "store the attributes of '%.200s'", unpacking->path);
+    if (r == 0) /* content may lie among them */
+        r = ext4_result(unpacking->fs, ext2fs_xattrs_read(handle),
+                        "read the attributes of '%.200s'", unpacking->path);
     if (r == 0)
         r = set_all(unpacking, handle);
     if (r == 0)

@@ -4,117 +4,17 @@
 
 import os
 import pathlib
-import shutil
 import signal
-import stat
 import subprocess
 import time
 
 from command import CANCELLED, FAILED, NOT_FOUND, USAGE, VARVE, Store, one_sentence, run_cases
+from tree_of_files import clean, make_tree, same
 
 store = Store(init=False)
 store.done("init", str(store.path), "--limit", "512M", "--journal", "4M")
 TREE = store.folder / "tree"
-LONG = "n" * 255
-BYTES = b"not text \xff\xfe"
-ROOT = os.geteuid() == 0
 GET = ("datasets", "files", "get")
-
-
-def make_tree():
-    (TREE / "a/b").mkdir(parents=True)
-    (TREE / "a/one").write_text("one\n")
-    (TREE / "a/b/same").hardlink_to(TREE / "a/one")
-    (TREE / "a/b/up").symlink_to("../one")
-    (TREE / "a/far").symlink_to("/" + "t" * 200)
-    (TREE / "a/dangling").symlink_to("nowhere")
-    (TREE / "a/link-to-b").symlink_to("b")
-    (TREE / "a" / LONG).write_text("long")
-    (TREE / "a/new\nline").write_text("")
-    with open(os.fsencode(TREE / "a") + b"/" + BYTES, "wb") as file:
-        file.write(b"bytes")
-    (TREE / "a/random").write_bytes(os.urandom(5_000_001))
-    with open(TREE / "a/sparse", "wb") as file:
-        file.truncate(5 << 30)
-        for at in (0, 1 << 20, (4 << 30) + 4096, (5 << 30) - 3):
-            file.seek(at)
-            file.write(b"end")
-    with open(TREE / "a/hole", "wb") as file:
-        file.truncate(3_000_000)
-    os.mkfifo(TREE / "a/pipe")
-    (TREE / "a/locked").mkdir()
-    (TREE / "a/locked/in").write_text("in")
-    os.chmod(TREE / "a/one", 0o4751)
-    os.chmod(TREE / "a/random", 0o400)
-    os.setxattr(TREE / "a/one", "user.words", b"some \0 bytes")
-    os.setxattr(TREE / "a/b", "user.folder", b"x" * 900)
-    if ROOT:
-        os.chown(TREE / "a/hole", 70000, 3)
-        os.mknod(TREE / "a/device", 0o620 | stat.S_IFCHR, os.makedev(300, 70000))
-    for path in ("a/one", "a/random", "a/b/up"):
-        os.utime(TREE / path, ns=(10**18, 1234567890 * 10**9 + 987654321), follow_symlinks=False)
-    os.chmod(TREE / "a/locked", 0o555)
-    os.utime(TREE / "a/b", ns=(10**18, 10**18 + 1))
-
-
-def content(path):
-    """What is data of a file, with its places: a sparse one is not read as zeroes."""
-    found, at = [], 0
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        while at < size:
-            try:
-                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
-            except OSError:
-                break
-            end = os.lseek(file.fileno(), at, os.SEEK_HOLE)
-            file.seek(at)
-            data = file.read(end - at)
-            # blocks of zeroes may be data or not
-            for i in range(0, len(data), 4096):
-                if data[i : i + 4096].strip(b"\0"):
-                    found.append((at + i, data[i : i + 4096]))
-            at = end
-    return size, found
-
-
-def describe(top):
-    """{path: all that must be the same} of a tree."""
-    top = os.fsencode(top)
-    seen = {}
-    found = {}
-    for folder, folders, files in os.walk(top):
-        for name in [b"."] * (folder == top) + folders + files:
-            path = os.path.join(folder, name)
-            key = os.path.relpath(path, top)
-            status = os.lstat(path)
-            mode = status.st_mode
-            facts = [stat.filemode(mode), status.st_uid, status.st_gid, status.st_mtime_ns]
-            if stat.S_ISLNK(mode):
-                facts.append(os.readlink(path))
-            else:
-                facts.append({n: os.getxattr(path, n) for n in os.listxattr(path)})
-            if stat.S_ISREG(mode):
-                facts += [content(path), status.st_nlink]
-                seen.setdefault(status.st_ino, []).append(key)
-            if stat.S_ISCHR(mode):
-                facts.append(status.st_rdev)
-            found[key] = facts
-    links = sorted(sorted(names) for names in seen.values() if len(names) > 1)
-    return found, links
-
-
-def same(one, other):
-    (a, links), (b, more) = describe(one), describe(other)
-    assert sorted(a) == sorted(b), (sorted(a), sorted(b))
-    for path in a:
-        assert a[path] == b[path], (path, str(a[path])[:500], str(b[path])[:500])
-    assert links == more, (links, more)
-
-
-def clean(path):
-    subprocess.run(["chmod", "-R", "u+rwX", path], check=False)
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def new_version(name):
@@ -237,7 +137,7 @@ def with_a_server():
     clean(out)
 
 
-make_tree()
+make_tree(TREE)
 try:
     run_cases([without_a_server, with_a_server])
 finally:
