@@ -1,4 +1,5 @@
 /* varve datasets files put. */
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static int run_put(const struct invocation *invocation)
 
     if (code != EXIT_DONE)
         return code;
+    assert(source != NULL && target != NULL);
     char *before = client_target("/v1/files/", ref, "/content?path=");
     char *request = client_target(before, target, "");
     char *from = strdup(source);

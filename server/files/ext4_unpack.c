@@ -1,5 +1,6 @@
 #include "files/ext4_unpack.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ static int unpack_folder(struct unpacking *unpacking, const struct unpack_spot *
     struct put_folder *folder = spot->folder;
     int r = 0;
 
+    assert(folder != NULL);
     if (spot->name[0] != '\0')
         r = unpack_go_into(unpacking, spot->folder, spot->name, true, &folder);
     return r == 0 && folder->made ? unpack_dress_folder(unpacking, folder->inode) : r;

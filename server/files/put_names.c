@@ -66,7 +66,7 @@ static struct put_name *add_name(struct put_folder *folder, const char *text)
 
     if (name == NULL)
         return NULL;
-    memcpy(name->bytes, text, length);
+    memcpy(name->bytes, text, length + 1);
     name->name = name->bytes;
     name->length = (uint8_t)length;
     if (tsearch(name, &folder->tree, by_name) == NULL) {

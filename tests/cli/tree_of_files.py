@@ -103,5 +103,5 @@ def same(one, other):
 
 
 def clean(path):
-    subprocess.run(["chmod", "-R", "u+rwX", path], check=False)
+    subprocess.run(["chmod", "-R", "-f", "u+rwX", path], check=False)
     shutil.rmtree(path, ignore_errors=True)
