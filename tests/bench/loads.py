@@ -1,4 +1,4 @@
-"""The loads: what fio does to one export over one connection, and what is read from its answer."""
+"""The loads: what fio does to one export, and what is read from its answer."""
 
 import dataclasses
 import json
@@ -10,8 +10,10 @@ class Load:
     name: str
     pattern: str  # fio's --rw
     block: str
-    depth: int
+    depth: int  # of each connection
     fsync: int = 0  # a flush after this many writes; 0: none
+    connections: int = 1
+    cold: bool = False  # nothing of the volume is in the page cache when it begins
 
     @property
     def reads(self):
@@ -26,14 +28,23 @@ class Load:
 LOADS = [
     Load("randread-4k-d1", "randread", "4k", 1),
     Load("randread-4k-d32", "randread", "4k", 32),
+    Load("randread-4k-4x8", "randread", "4k", 8, connections=4),
+    Load("randread-64k-d8", "randread", "64k", 8),
+    Load("seqread-1m-d4", "read", "1m", 4),
+    Load("randread-4k-d32-cold", "randread", "4k", 32, cold=True),
+    Load("seqread-1m-d4-cold", "read", "1m", 4, cold=True),
     Load("randwrite-4k-d1", "randwrite", "4k", 1),
     Load("randwrite-4k-d32", "randwrite", "4k", 32),
+    Load("randwrite-4k-4x8", "randwrite", "4k", 8, connections=4),
     Load("randwrite-4k-d1-fsync1", "randwrite", "4k", 1, fsync=1),
     Load("randwrite-4k-d32-fsync1", "randwrite", "4k", 32, fsync=1),
     Load("randwrite-4k-d32-fsync32", "randwrite", "4k", 32, fsync=32),
-    Load("seqread-1m-d4", "read", "1m", 4),
+    Load("mixed-4k-d32", "randrw", "4k", 32),
+    Load("randwrite-64k-d8", "randwrite", "64k", 8),
     Load("seqwrite-1m-d4", "write", "1m", 4),
+    Load("trim-64k-d8", "randtrim", "64k", 8),
 ]
+MIXED_READS = 70  # per cent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +55,8 @@ class Figure:
 
 
 def _fio(server, *words):
-    command = ["fio", "--ioengine=nbd", f"--uri={server.uri}", "--name=load", "--thread", "--randrepeat=0", "--output-format=json", *words]
+    command = ["fio", *server.fio_words, "--name=load", "--thread", "--group_reporting", "--randrepeat=0"]
+    command += ["--output-format=json", *words]
     answer = subprocess.run(command, capture_output=True, text=True)
     if answer.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {answer.stderr.strip() or answer.stdout.strip()}")
@@ -60,22 +72,41 @@ def fill(server):
     _fio(server, "--rw=write", "--bs=1m", "--iodepth=4", "--end_fsync=1")
 
 
+def age(server):
+    """Overwrites each block once, in any order: what lay in a row lies scattered."""
+    _fio(server, "--rw=randwrite", "--bs=4k", "--iodepth=32", "--end_fsync=1")
+
+
 def warm(server):
     """Reads the whole volume once, so that it is in memory wherever a server keeps what it read."""
     _fio(server, "--rw=read", "--bs=1m", "--iodepth=4")
 
 
-def measure(server, load, seconds):
-    if load.reads:
-        warm(server)
-    before = server.cpu_seconds()
-    words = [f"--rw={load.pattern}", f"--bs={load.block}", f"--iodepth={load.depth}"]
+def _words(load, seconds):
+    words = [f"--rw={load.pattern}", f"--bs={load.block}", f"--iodepth={load.depth}", f"--numjobs={load.connections}"]
     if load.fsync:
         words.append(f"--fsync={load.fsync}")
-    job = _fio(server, *words, "--time_based", f"--runtime={seconds}")
-    side = job["read" if load.reads else "write"]
+    if load.pattern == "randrw":
+        words.append(f"--rwmixread={MIXED_READS}")
+    return [*words, "--time_based", f"--runtime={int(seconds * 1000)}ms"]
+
+
+def measure(server, load, seconds):
+    if load.pattern != "randtrim" and load.reads and not load.cold:
+        warm(server)
+    return run(server, load, seconds)
+
+
+def run(server, load, seconds):
+    """Without warming anything."""
+    before = server.cpu_seconds()
+    job = _fio(server, *_words(load, seconds))
+    sides = [job[side] for side in ("read", "write", "trim") if job[side]["total_ios"]]
+    requests = sum(side["total_ios"] for side in sides)
+    if not requests:
+        raise RuntimeError(f"{load.name}: fio did nothing in {seconds} s")
     return Figure(
-        rate=side["bw_bytes"] / 1e6 if load.in_bytes else side["iops"],
-        p99_us=side["clat_ns"]["percentile"]["99.000000"] / 1e3,
-        cpu_us=(server.cpu_seconds() - before) / max(side["total_ios"], 1) * 1e6,
+        rate=sum(side["bw_bytes"] / 1e6 if load.in_bytes else side["iops"] for side in sides),
+        p99_us=max(side["clat_ns"].get("percentile", {}).get("99.000000", 0) for side in sides) / 1e3,
+        cpu_us=(server.cpu_seconds() - before) / requests * 1e6,
     )

@@ -1,21 +1,31 @@
-"""What is measured beside the loads: opening after a kill, memory at idle, many volumes, a large volume."""
+"""What is measured beside the loads: times of what is done with volumes, what they cost in memory and on disk."""
 
+import os
+import pathlib
 import shutil
 import statistics
+import subprocess
 import time
 
 import nbd
 
 import loads
+import peers
 import targets
+from door import MIB, TIB, Store, map_tib
 
-MIB, GIB, TIB = 1 << 20, 1 << 30, 1 << 40
+GIB = 1 << 30
+REPEATS = 20
 
 
 def _timed(call, *arguments):
     start = time.monotonic()
     answer = call(*arguments)
     return time.monotonic() - start, answer
+
+
+def _milliseconds(values):
+    return f"{statistics.median(values) * 1e3:.2f} ms ({min(values) * 1e3:.2f}-{max(values) * 1e3:.2f})"
 
 
 def _disk_bytes(folder):
@@ -46,34 +56,32 @@ def opening_after_kill(folder, rounds, seconds):
     return f"{statistics.median(times):.3f} s (highest {max(times):.3f} s of {rounds})"
 
 
-def idle_memory(folder, start):
-    server = start(folder, GIB)
+def idle_memory(folder, peer, size):
+    server = peer.prepare(folder, size, "full")
     try:
-        loads.fill(server)
-        return f"{server.resident_bytes() / MIB:.1f} MiB after 1 GiB was written"
+        return f"{server.resident_bytes() / MIB:.1f} MiB after {size / MIB:g} MiB were written"
     finally:
         server.stop()
 
 
 def many_volumes(folder, count):
     """A store with `count` volumes: the time to open it, and to list it both ways."""
-    store = folder / "store"
-    targets.varve(store, "init", store)
-    server = targets.serve_varve(store, "")
+    store = Store(folder)
     try:
         for number in range(count):
-            targets.varve(store, "volumes", "create", f"v{number:04}", "--size", "10G")
-    finally:
-        server.stop()
-    opening, server = _timed(targets.serve_varve, store, "v0000")
-    try:
-        listing, _ = _timed(targets.varve, store, "volumes", "list")
-        over_nbd, found = _timed(_count_exports, server)
+            store.create(f"v{number:04}", 10 * GIB)
+        store.stop()
+        store.serve()
+        listing, _ = _timed(targets.varve, store.path, "volumes", "list")
+        over_nbd, found = _timed(_count_exports, store.server)
         if found != count:
             raise RuntimeError(f"{found} of {count} volumes are listed over NBD")
+        return (
+            f"open {store.opening * 1e3:.0f} ms, `volumes list` {listing * 1e3:.0f} ms, "
+            f"listing over NBD {over_nbd * 1e3:.1f} ms"
+        )
     finally:
-        server.stop()
-    return f"open {opening * 1e3:.0f} ms, `volumes list` {listing * 1e3:.0f} ms, listing over NBD {over_nbd * 1e3:.1f} ms"
+        store.stop()
 
 
 def large_volume(folder):
@@ -86,24 +94,149 @@ def large_volume(folder):
     return f"{taken * 1e3:.0f} ms, {_disk_bytes(store) - before:,} bytes of disk"
 
 
-def run_all(base, by_name, quick, say):
-    """Rows of (measure, server, value)."""
-    rows = []
+def _device_bytes(folder):
+    """What was written to the device below since it is there, by whomever."""
+    device = folder.stat().st_dev
+    fields = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text().split()
+    return int(fields[6]) * 512
 
-    def add(measure, server, call, *arguments):
-        say(f"{measure}: {server}")
-        folder = base / "measure"
+
+def write_amplification(folder, peer, size, seconds):
+    """Random writes with a flush at the end, long enough that all that follows from them has begun."""
+    server = peer.prepare(folder, size, "full")
+    load = loads.Load("amplify", "randwrite", "4k", 32)
+    try:
+        loads.run(server, load, min(seconds, 1))
+        peers.settle(server)
+        before, start = _device_bytes(folder), time.monotonic()
+        figure = loads.run(server, load, seconds)
+        client = nbd.NBD()
+        client.connect_uri(server.uri)
+        client.flush()
+        client.shutdown()
+        peers.settle(server)
+        written = figure.rate * seconds * 4096
+        amplified = (_device_bytes(folder) - before) / written
+        return f"{amplified:.2f} bytes on the device per byte, {written / MIB:,.0f} MiB in {time.monotonic() - start:.0f} s"
+    except FileNotFoundError:
+        return "not known: the volumes lie on no block device of their own"
+    finally:
+        server.stop()
+
+
+def mapped_memory(folder, hot, seconds):
+    """A volume of 1 TiB that is mapped from end to end. In the hot part each leaf of the map is its own."""
+    store = Store(folder)
+    try:
+        map_tib(store, "full")
+        before = store.server.resident_bytes()
+        client = store.connect("full")
+        for offset in range(0, hot, MIB):
+            client.pwrite(b"\1" * 4096, offset)
+        client.flush()
+        client.shutdown()
+        server = store.export("full")
+        limited = [*server.fio_words, f"--size={hot}"]
+        reader = type("Hot", (), {"fio_words": limited, "cpu_seconds": server.cpu_seconds})()
+        figure = loads.run(reader, loads.Load("hot", "randread", "4k", 32), seconds)
+        return (
+            f"{server.resident_bytes() / MIB:.0f} MiB resident ({before / MIB:.0f} before), "
+            f"hot set {hot / GIB:g} GiB: {figure.rate:,.0f} reads/s"
+        )
+    finally:
+        store.stop()
+
+
+def times_varve(folder, size):
+    """(what, text) of all that is done with a full volume."""
+    store = Store(folder)
+    rows = []
+    try:
+        store.create("v", size)
+        loads.fill(store.export("v"))
+        rows.append(["snapshot", _milliseconds([store.snapshot(f"v@s{i}") for i in range(REPEATS)])])
+        rows.append(["clone", _milliseconds([store.clone(f"c{i}", f"v@s{i}") for i in range(REPEATS)])])
+        store.ask("POST", "/v1/datasets", name="ds")
+        parent = store.version("ds", **{"from": "v@s0"})
+        rows.append(["first commit", f"{store.commit(parent) * 1e3:.1f} ms ({size / MIB:g} MiB)"])
+        commits = []
+        for number in range(REPEATS):
+            parent = store.version("ds", **{"from": parent})
+            client = store.connect(parent)
+            client.pwrite(bytes([number + 1]) * 4096, number * MIB % size)
+            client.shutdown()
+            commits.append(store.commit(parent))
+        rows.append(["commit of one changed block", _milliseconds(commits)])
+        rows.append(["delete a clone", _milliseconds([store.ask("DELETE", f"/v1/volumes/c{i}")[0] for i in range(REPEATS)])])
+        openings = []
+        for _ in range(5):
+            store.stop()
+            store.serve()
+            openings.append(store.opening)
+        rows.append(["open", _milliseconds(openings)])
+        rows.append(["check", f"{_timed(targets.varve, store.path, 'check')[0] * 1e3:.0f} ms"])
+        rows.append(["check --data", f"{_timed(targets.varve, store.path, 'check', '--data')[0] * 1e3:.0f} ms"])
+    finally:
+        store.stop()
+    return rows
+
+
+def times_qcow2(folder, size):
+    """The same with qemu-img, of which each call is a process; offline."""
+    server = targets.start_qemu_qcow2(folder, size)
+    loads.fill(server)
+    server.stop()
+    image = folder / "volume.qcow2"
+
+    def call(*words):
+        start = time.monotonic()
+        subprocess.run(["qemu-img", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+        return time.monotonic() - start
+
+    rows = [["snapshot", _milliseconds([call("snapshot", "-c", f"s{i}", image) for i in range(REPEATS)])]]
+    clones = [folder / f"c{i}.qcow2" for i in range(REPEATS)]
+    rows.append(["clone", _milliseconds([call("create", "-q", "-f", "qcow2", "-b", image, "-F", "qcow2", c) for c in clones])])
+    rows.append(["delete a snapshot", _milliseconds([call("snapshot", "-d", f"s{i}", image) for i in range(REPEATS)])])
+    rows.append(["check", f"{call('check', '-q', image) * 1e3:.0f} ms"])
+    return rows
+
+
+class Measuring:
+    """Collects rows of [measure, server, value]; each measure has a folder of its own."""
+
+    def __init__(self, base, say):
+        self.base, self.say, self.rows = base, say, []
+
+    def in_folder(self, call, *arguments):
+        folder = self.base / "measure"
         folder.mkdir()
         try:
-            rows.append([measure, server, call(folder, *arguments)])
+            return call(folder, *arguments)
         finally:
             shutil.rmtree(folder)
 
-    for name, start in by_name.items():
-        add("memory at idle", name, idle_memory, start)
-    if "varve" in by_name:
-        add("open after kill -9", "varve", opening_after_kill, 2 if quick else 5, 2 if quick else 5)
-        for count in (10, 1000):
-            add(f"{count} volumes", "varve", many_volumes, count)
-        add("create a volume of 1 TiB", "varve", large_volume)
-    return rows
+    def add(self, measure, server, call, *arguments):
+        self.say(f"{measure}: {server}")
+        self.rows.append([measure, server, self.in_folder(call, *arguments)])
+
+    def add_times(self, server, call, size):
+        self.say(f"times: {server}")
+        self.rows += [[what, server, text] for what, text in self.in_folder(call, size)]
+
+
+def run_all(base, known, size, seconds, quick, say):
+    measuring = Measuring(base, say)
+    for name in ("varve", "nbdkit file", "qemu-nbd qcow2"):
+        if name in known:
+            measuring.add("write amplification (wanted: at most 1.5)", name, write_amplification, known[name], size, seconds * 4)
+            measuring.add("memory at idle", name, idle_memory, known[name], size)
+    if "qemu-nbd qcow2" in known:
+        measuring.add_times("qemu-img qcow2", times_qcow2, size)
+    if "varve" in known:
+        measuring.add_times("varve", times_varve, size)
+        measuring.add("open after kill -9", "varve", opening_after_kill, 2 if quick else 5, seconds)
+        measuring.add("create a volume of 1 TiB", "varve", large_volume)
+        measuring.add("memory at 1 TiB mapped (wanted: at most 512 MiB)", "varve", mapped_memory, (1 if quick else 10) * GIB, seconds * 2)
+        for count in (10,) if quick else (10, 1000):
+            measuring.add(f"{count} volumes", "varve", many_volumes, count)
+    return measuring.rows
