@@ -3,9 +3,10 @@
  * through this table. Production puts io_uring behind it (io_uring.c), tests a simulated disk.
  *
  * A store has two files: the extents (data and all metadata but the journal) and the journal. Both
- * are addressed in bytes; every offset and length of a read or write is a multiple of 4096 and
- * every buffer of a write is aligned to 4096 (get it from memory_allocate or stage_map). A read may
- * go to any address: to the client's buffer, which nobody aligned.
+ * are addressed in bytes; every offset and length of a read or write is a multiple of 4096. The
+ * buffer of a write with IO_DURABLE or IO_BULK is aligned to 4096 (get it from memory_allocate or
+ * stage_map). Other writes and reads may go from and to any address: the client's buffer, which
+ * nobody aligned.
  *
  * Ordering: io_perform returns when all its requests are complete; requests within one call have no
  * order among them. A sync covers exactly the writes that were complete before the call that

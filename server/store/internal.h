@@ -115,7 +115,8 @@ struct store {
     uint64_t last_commit; /* io now() */
     uint8_t *batch;       /* the batch being written */
     size_t batch_size;
-    uint64_t inline_max; /* blocks */
+    uint64_t inline_max;   /* blocks */
+    uint64_t straight_min; /* blocks: pieces of that many go to their places without the stage */
 
     struct checkpoint checkpoint;
     uint8_t *checkpoint_buffer;

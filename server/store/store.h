@@ -38,13 +38,14 @@ struct store_geometry {
 #define STORE_JOURNAL_MIN ((uint64_t)256 << 10)
 
 struct store_options {
-    uint64_t cache_bytes;   /* map pages and counts; 0: 128 MiB */
-    unsigned extent_slots;  /* open extents; 0: 16, at least 2, at most 64 */
-    unsigned extent_blocks; /* blocks in each; 0: 256 (1 MiB), at least 8, at most 256 */
-    uint64_t dirty_bytes;   /* a checkpoint starts when this much is dirty; 0: cache_bytes / 2 */
-    uint64_t inline_bytes;  /* at most this much data travels inside a journal batch; UINT64_MAX:
-                               default 64 KiB; 0: none */
-    bool read_only;         /* replays in memory, writes nothing */
+    uint64_t cache_bytes;    /* map pages and counts; 0: 128 MiB */
+    unsigned extent_slots;   /* open extents; 0: 16, at least 2, at most 64 */
+    unsigned extent_blocks;  /* blocks in each; 0: 256 (1 MiB), at least 8, at most 256 */
+    uint64_t dirty_bytes;    /* a checkpoint starts when this much is dirty; 0: cache_bytes / 2 */
+    uint64_t inline_bytes;   /* at most this much data travels inside a journal batch; UINT64_MAX:
+                                default 64 KiB; 0: none */
+    uint64_t straight_bytes; /* from here on a write does without the open extents; 0: 64 KiB */
+    bool read_only;          /* replays in memory, writes nothing */
 };
 
 /* Makes an empty store on files that exist: superblocks, tables and an empty journal, synced. */

@@ -31,6 +31,12 @@ int store_read_blocks(struct store *store, struct store_image *image, struct lbl
                       uint64_t count, uint8_t *buffer);
 int store_write_blocks(struct store *store, struct store_image *image, struct lblock first,
                        uint64_t count, const uint8_t *buffer);
+/* Up to `count` blocks of one leaf, written to places of their own; *ret_count says how many. With
+ * 0 there is no room for that, and nothing was done. */
+int store_write_straight(struct store *store, struct store_image *image, struct lblock first,
+                         unsigned count, const uint8_t *buffer, unsigned *ret_count);
+/* Blocks that a write to the image leaves free for others. */
+uint64_t store_blocks_to_keep(const struct store *store, const struct store_image *image);
 /* Makes whole blocks holes, with a record for each step. */
 int store_punch(struct store *store, struct store_image *image, struct lblock first,
                 uint64_t count);

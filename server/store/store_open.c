@@ -7,13 +7,14 @@
 #include "base/crc32c.h"
 #include "store/internal.h"
 
-#define CACHE_BYTES_DEFAULT  ((uint64_t)128 << 20)
-#define CACHE_BYTES_MIN      ((uint64_t)4 << 20)
-#define INLINE_BYTES_DEFAULT ((uint64_t)64 << 10)
-#define LOG_BYTES_MAX        ((uint64_t)4 << 20)
-#define EXTENTS_DEFAULT      16
-#define EXTENTS_MIN          2
-#define EXTENT_BLOCKS_MIN    8
+#define CACHE_BYTES_DEFAULT    ((uint64_t)128 << 20)
+#define CACHE_BYTES_MIN        ((uint64_t)4 << 20)
+#define INLINE_BYTES_DEFAULT   ((uint64_t)64 << 10)
+#define STRAIGHT_BYTES_DEFAULT ((uint64_t)64 << 10)
+#define LOG_BYTES_MAX          ((uint64_t)4 << 20)
+#define EXTENTS_DEFAULT        16
+#define EXTENTS_MIN            2
+#define EXTENT_BLOCKS_MIN      8
 
 /* Kept back for what must work in a full store: 1/32 of it, within these bounds, in blocks. */
 #define RESERVE_PART 32
@@ -126,6 +127,9 @@ static void set_options(struct store *store, const struct store_options *options
     if (o->inline_bytes == UINT64_MAX) {
         o->inline_bytes = INLINE_BYTES_DEFAULT;
     }
+    if (o->straight_bytes == 0) {
+        o->straight_bytes = STRAIGHT_BYTES_DEFAULT;
+    }
     if (o->dirty_bytes == 0) {
         o->dirty_bytes = o->cache_bytes / 2;
     }
@@ -138,6 +142,7 @@ static void set_limits(struct store *store)
     uint64_t inline_max = store->super.journal_blocks / 8;
 
     store->inline_max = min_u64(store->options.inline_bytes >> BLOCK_SHIFT, inline_max);
+    store->straight_min = max_u64(store->options.straight_bytes >> BLOCK_SHIFT, 1);
     store->reserve = min_u64(max_u64(total / RESERVE_PART, RESERVE_MIN), RESERVE_MAX);
     /* dirty pages have two places until a checkpoint is done; the reserve has to bear that */
     store->dirty_max =

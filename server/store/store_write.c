@@ -1,7 +1,8 @@
 /*
  * Writing: the whole story, top to bottom. The range is locked; the edges are read and patched;
  * then, leaf by leaf: take places in the open extent, copy and sum, and change the map with its
- * record. Everything that can fail does so before the change.
+ * record. Everything that can fail does so before the change. (Large pieces do without the open
+ * extent: store_write_straight.c.)
  */
 #include <assert.h>
 #include <errno.h>
@@ -85,6 +86,18 @@ static uint64_t blocks_to_keep(const struct store *store, enum extent_use use)
     return store->reserve + store->reserved_blocks;
 }
 
+/* What was set aside comes from places that nobody without a promise may take, and may use what
+ * metadata has left of the reserve. */
+static enum extent_use use_for(const struct store_image *image)
+{
+    return image_outstanding(&image->record) > 0 ? EXTENT_OVERWRITE : EXTENT_NORMAL;
+}
+
+uint64_t store_blocks_to_keep(const struct store *store, const struct store_image *image)
+{
+    return blocks_to_keep(store, use_for(image));
+}
+
 /* Gives the current extent of that use places, opening one first where there is none. Lets the lock
  * go. */
 static int refill(struct store *store, enum extent_use use)
@@ -121,9 +134,7 @@ static int refill(struct store *store, enum extent_use use)
 static int take_places(struct store *store, const struct store_image *image, struct lblock lblock,
                        unsigned want, struct extent_block *ret_block, unsigned *ret_count)
 {
-    /* what was set aside comes from places that nobody without a promise may take, and may use what
-     * metadata has left of the reserve */
-    enum extent_use use = image_outstanding(&image->record) > 0 ? EXTENT_OVERWRITE : EXTENT_NORMAL;
+    enum extent_use use = use_for(image);
     unsigned tries = 0;
 
     for (;;) {
@@ -275,8 +286,14 @@ int store_write_blocks(struct store *store, struct store_image *image, struct lb
     while (count > 0) {
         unsigned want = (unsigned)min_u64(count, REFS_PER_PAGE - key_index(first.n, 0));
         unsigned done = 0;
-        int r = write_piece(store, image, first, want, buffer, &done);
+        int r = 0;
 
+        if (want >= store->straight_min) {
+            r = store_write_straight(store, image, first, want, buffer, &done);
+        }
+        if (r == 0 && done == 0) {
+            r = write_piece(store, image, first, want, buffer, &done);
+        }
         if (r < 0) {
             return r;
         }

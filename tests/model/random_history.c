@@ -116,6 +116,7 @@ static void run_to_stop(struct lap *lap, uint64_t operations)
 static void choose_options(struct lap *lap, struct sim_options *disk, struct store_geometry *store)
 {
     static const uint64_t inlined[] = {0, 4096, 65536, UINT64_MAX};
+    static const uint64_t straight[] = {0, 4096, 16384, UINT64_MAX};
     struct store_options *options = &lap->play.options;
 
     store->limit = (8 + below(lap, 24)) << 20;
@@ -133,6 +134,7 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     options->extent_blocks = 8u << below(lap, 4);
     options->dirty_bytes = hit(lap, 1, 2) ? 0 : (uint64_t)64 << (10 + below(lap, 5));
     options->inline_bytes = inlined[below(lap, 4)];
+    options->straight_bytes = straight[below(lap, 4)];
 }
 
 /* With --verbose twice. */

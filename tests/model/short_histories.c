@@ -61,8 +61,11 @@ struct search {
     char repeat[160];
 };
 
-static const struct store_options options = {
-    .cache_bytes = 1 << 20, .extent_slots = 2, .extent_blocks = 8, .inline_bytes = 8192};
+static const struct store_options options = {.cache_bytes = 1 << 20,
+                                             .extent_slots = 2,
+                                             .extent_blocks = 8,
+                                             .inline_bytes = 8192,
+                                             .straight_bytes = 8192};
 
 static void perform(struct play *play, enum letter letter)
 {

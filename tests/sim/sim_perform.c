@@ -33,7 +33,8 @@ static void check_request(const struct sim_disk *disk, const struct io_request *
         return;
     if (request->offset % SIM_PAGE != 0 || request->length % SIM_PAGE != 0 ||
         request->length == 0 ||
-        (request->op == IO_WRITE && (uintptr_t)request->buffer % SIM_PAGE != 0))
+        (request->op == IO_WRITE && (request->flags & (IO_DURABLE | IO_BULK)) != 0 &&
+         (uintptr_t)request->buffer % SIM_PAGE != 0))
         forbidden(request, "is not aligned");
     if (request->op == IO_WRITE && !disk->dead && /* a cut may have taken back the size */
         (request->offset > disk->file[request->file].size ||
