@@ -8,7 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${VARVE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/varve-tests}/guest
 modules='virtio_pci virtio_net virtio_blk virtio_rng 9pnet_virtio 9p overlay nbd loop ext4 xfs vfat
-    nls_ascii nls_cp437'
+    nls_ascii nls_cp437 dm_mod dm_flakey'
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
