@@ -39,6 +39,8 @@ struct catalog {
     bool in_memory;       /* nothing reaches a file */
     bool failed;          /* a sync failed: what is on disk is not known until the next open */
     struct catalog_state state;
+    bool grouped;          /* between catalog_group_begin and its end */
+    uint64_t before_group; /* state.number then */
     struct kept_statement kept[CATALOG_KEPT_STATEMENTS];
     unsigned next_kept;
     char *path; /* for messages: the file, also when it was read into memory */

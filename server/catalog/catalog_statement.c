@@ -83,68 +83,6 @@ int catalog_execute_locked(struct catalog *catalog, const char *sql)
     return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, sql);
 }
 
-int catalog_begin_locked(struct catalog *catalog)
-{
-    int code;
-
-    if (catalog->failed)
-        return varve_fail(
-            EIO,
-            "catalog '%s' takes no changes, because writing to it failed; look at the "
-            "disk, then stop and start the server",
-            catalog->path);
-    code = sqlite3_exec(catalog->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "begin a change");
-}
-
-int catalog_commit_locked(struct catalog *catalog, int result)
-{
-    int code;
-
-    if (result == 0) {
-        code = sqlite3_exec(catalog->db, "COMMIT", NULL, NULL, NULL);
-        if (code == SQLITE_OK)
-            return 0;
-        result = catalog_fail(catalog, code, "commit a change");
-        /* What failed may have been the last write, which makes the change count. */
-        catalog->failed |= (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_FULL &&
-                           (code & 0xff) != SQLITE_CONSTRAINT;
-    }
-    /* SQLite has rolled back by itself after some errors. A rollback that fails leaves its journal
-     * in place, which the next use of the file rolls back. */
-    if (!sqlite3_get_autocommit(catalog->db) &&
-        sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
-        catalog->failed = true;
-    return result;
-}
-
-bool catalog_is_in_doubt(struct catalog *catalog)
-{
-    bool failed;
-
-    catalog_lock(catalog);
-    failed = catalog->failed;
-    catalog_unlock(catalog);
-    return failed;
-}
-
-int catalog_end_locked(struct catalog *catalog, int result)
-{
-    sqlite3_stmt *statement = NULL;
-
-    if (result == 0)
-        result = catalog_query_locked(catalog, &statement,
-                                      "UPDATE property SET value = CAST(?1 AS TEXT) "
-                                      "WHERE key = 'changes'",
-                                      "n", (int64_t)catalog->state.number + 1);
-    if (statement != NULL)
-        result = catalog_run_locked(catalog, statement);
-    result = catalog_commit_locked(catalog, result);
-    if (result == 0)
-        catalog->state.number++;
-    return result;
-}
-
 /* --- kept statements ------------------------------------------------------------------------- */
 
 /* What a pragma answers may be decided when it is prepared. */

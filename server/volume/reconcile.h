@@ -23,6 +23,8 @@ struct reconciliation {
     size_t row_count;
     struct unnamed_image *unnamed; /* in the order of images */
     size_t unnamed_count;
+    struct unnamed_image **parts; /* of them: those that belong to versions, sorted by version */
+    size_t part_count;
 };
 
 /* Opens the catalog: the file, or what the copy in the store or an empty one put in its place,

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <varve/error.h>
 
+#include "catalog/catalog_group.h"
 #include "catalog/catalog_snapshots.h"
 #include "volume/reconcile.h"
 
@@ -120,19 +122,48 @@ static int adopt_snapshot(struct reconciliation *all, const struct unnamed_image
     return relabel(all, image, &label);
 }
 
+static int compare_parts(const void *a, const void *b)
+{
+    const struct image_label *left = &(*(struct unnamed_image *const *)a)->label;
+    const struct image_label *right = &(*(struct unnamed_image *const *)b)->label;
+    int r = strcmp(left->dataset, right->dataset);
+
+    if (r == 0)
+        r = strcmp(left->version, right->version);
+    return r != 0 ? r : (left->kind > right->kind) - (left->kind < right->kind);
+}
+
+/* Digests and lists of files, so that those of a version are found without looking at all. */
+static int sort_parts(struct reconciliation *all)
+{
+    if (all->unnamed_count == 0)
+        return 0;
+    all->parts = calloc(all->unnamed_count, sizeof(all->parts[0]));
+    if (all->parts == NULL)
+        return varve_no_memory("images without names");
+    for (size_t i = 0; i < all->unnamed_count; i++) {
+        struct unnamed_image *part = &all->unnamed[i];
+
+        if ((part->label.kind == LABEL_TREE || part->label.kind == LABEL_MANIFEST) &&
+            is_alive(all, part))
+            all->parts[all->part_count++] = part;
+    }
+    qsort(all->parts, all->part_count, sizeof(all->parts[0]), compare_parts);
+    return 0;
+}
+
 /* The version's digests or list of files among the unnamed; NULL without one. */
 static struct unnamed_image *part_of(struct reconciliation *all, const struct image_label *version,
                                      enum label_kind kind)
 {
-    for (size_t i = 0; i < all->unnamed_count; i++) {
-        struct unnamed_image *part = &all->unnamed[i];
+    struct unnamed_image wanted = {.label = *version};
+    struct unnamed_image *key = &wanted, **found;
 
-        if (part->label.kind == kind && is_alive(all, part) &&
-            strcmp(part->label.dataset, version->dataset) == 0 &&
-            strcmp(part->label.version, version->version) == 0)
-            return part;
-    }
-    return NULL;
+    wanted.label.kind = kind;
+    found = all->part_count == 0
+                ? NULL
+                : bsearch(&key, all->parts, all->part_count, sizeof(all->parts[0]), compare_parts);
+    return found == NULL ? NULL : *found;
 }
 
 static int relabel_part(struct reconciliation *all, struct unnamed_image *part)
@@ -214,14 +245,31 @@ static int settle_rest(struct reconciliation *all, const struct unnamed_image *i
     return all->varve->read_only ? 0 : store_image_delete(all->varve->store, image->info.image);
 }
 
-int reconcile_unnamed(struct reconciliation *all)
+/* In one transaction: a catalog that is lost has as many rows as the store has images, and each of
+ * its own would wait for the disk. Labels that are set meanwhile say what a second try would say.
+ */
+static int adopt_all(struct reconciliation *all)
 {
-    int r = adopt_kind(all, LABEL_VOLUME, adopt_volume);
+    int r = all->unnamed_count == 0 ? 0 : catalog_group_begin(all->catalog);
 
+    if (r != 0 || all->unnamed_count == 0)
+        return r;
+    r = adopt_kind(all, LABEL_VOLUME, adopt_volume);
     if (r == 0)
         r = adopt_kind(all, LABEL_SNAPSHOT, adopt_snapshot);
     if (r == 0)
         r = adopt_kind(all, LABEL_VERSION, adopt_version);
+    return catalog_group_end(all->catalog, r);
+}
+
+int reconcile_unnamed(struct reconciliation *all)
+{
+    int r = sort_parts(all);
+
+    if (r == 0)
+        r = adopt_all(all);
+    free(all->parts);
+    all->parts = NULL;
     for (size_t i = 0; r == 0 && i < all->unnamed_count; i++)
         r = settle_rest(all, &all->unnamed[i]);
     return r;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <varve/error.h>
 
+#include "catalog/catalog_group.h"
+#include "catalog/catalog_state.h"
 #include "check.h"
 #include "scratch.h"
 
@@ -339,6 +341,82 @@ static void check_finds_damage(void)
     catalog_close(catalog);
 }
 
+static unsigned count_volumes(struct catalog *catalog)
+{
+    struct catalog_volume volume = {.name = ""};
+    unsigned count = 0;
+
+    while (catalog_volume_next(catalog, volume.name, &volume) == 0)
+        count++;
+    return count;
+}
+
+/* One change that fails takes no other with it; the group goes as a whole, its count of changes
+ * too. */
+static void a_group_is_one_change(void)
+{
+    const char *path = fresh("group.db");
+    struct catalog *catalog = opened(path, 0);
+    struct catalog_state first, state;
+
+    CHECK_EQ(insert(catalog, "a", 1), 0);
+    catalog_get_state(catalog, &first);
+
+    CHECK_EQ(catalog_group_begin(catalog), 0);
+    CHECK_EQ(insert(catalog, "b", 2), 0);
+    CHECK_EQ(insert(catalog, "a", 3), -EEXIST);
+    CHECK_EQ(insert(catalog, "c", 3), 0);
+    CHECK_EQ(count_volumes(catalog), 3);
+    CHECK_EQ(catalog_group_end(catalog, -EIO), -EIO);
+    CHECK_EQ(count_volumes(catalog), 1);
+    catalog_get_state(catalog, &state);
+    CHECK_EQ(state.number, first.number);
+
+    CHECK_EQ(catalog_group_begin(catalog), 0);
+    CHECK_EQ(insert(catalog, "b", 2), 0);
+    CHECK_EQ(insert(catalog, "a", 3), -EEXIST);
+    CHECK_EQ(insert(catalog, "c", 3), 0);
+    CHECK_EQ(catalog_group_end(catalog, 0), 0);
+    CHECK_EQ(insert(catalog, "d", 4), 0);
+    catalog_close(catalog);
+
+    catalog = opened(path, 0);
+    CHECK_EQ(count_volumes(catalog), 4);
+    catalog_get_state(catalog, &state);
+    CHECK_EQ(state.number, first.number + 3);
+    catalog_close(catalog);
+}
+
+/* Until its end nothing of it is there for who opens the file after a crash. */
+static void a_group_that_is_cut_is_none(void)
+{
+    const char *path = fresh("cut.db");
+    struct catalog *catalog = opened(path, 0);
+    pid_t child;
+    int status = 0;
+
+    CHECK_EQ(insert(catalog, "a", 1), 0);
+    catalog_close(catalog);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        catalog = opened(path, 0);
+        CHECK_EQ(catalog_group_begin(catalog), 0);
+        for (uint64_t i = 2; i < 500; i++) {
+            char name[16];
+
+            snprintf(name, sizeof name, "v%llu", (unsigned long long)i);
+            CHECK_EQ(insert(catalog, name, i), 0);
+        }
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    catalog = opened(path, 0);
+    CHECK_EQ(count_volumes(catalog), 1);
+    catalog_close(catalog);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -353,6 +431,8 @@ int main(int argc, char **argv)
          read_only_sees_a_crash_rolled_back_and_writes_nothing},
         {"a new catalog takes no old journal", a_new_catalog_takes_no_old_journal},
         {"check finds damage", check_finds_damage},
+        {"a group is one change", a_group_is_one_change},
+        {"a group that is cut is none", a_group_that_is_cut_is_none},
     };
 
     return check_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));

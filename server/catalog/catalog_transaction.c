@@ -1,0 +1,125 @@
+/* One change is one transaction; or, inside a group, one savepoint of the group's transaction. */
+#include <assert.h>
+#include <errno.h>
+#include <varve/error.h>
+
+#include "catalog/catalog_connection.h"
+#include "catalog/catalog_group.h"
+
+static int begin_locked(struct catalog *catalog, const char *sql)
+{
+    int code;
+
+    if (catalog->failed)
+        return varve_fail(
+            EIO,
+            "catalog '%s' takes no changes, because writing to it failed; look at the "
+            "disk, then stop and start the server",
+            catalog->path);
+    code = sqlite3_exec(catalog->db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "begin a change");
+}
+
+/* Some errors make SQLite roll the whole transaction back: then the group has failed. */
+static int check_group_locked(const struct catalog *catalog)
+{
+    if (!sqlite3_get_autocommit(catalog->db))
+        return 0;
+    return varve_fail(EIO, "catalog '%s' has lost the changes before this one", catalog->path);
+}
+
+int catalog_begin_locked(struct catalog *catalog)
+{
+    int r;
+
+    if (!catalog->grouped)
+        return begin_locked(catalog, "BEGIN IMMEDIATE");
+    r = check_group_locked(catalog);
+    return r == 0 ? begin_locked(catalog, "SAVEPOINT change") : r;
+}
+
+/* Rolls back what `result` says has failed, or commits. */
+static int close_locked(struct catalog *catalog, int result, const char *commit,
+                        const char *rollback)
+{
+    int code;
+
+    if (result == 0) {
+        code = sqlite3_exec(catalog->db, commit, NULL, NULL, NULL);
+        if (code == SQLITE_OK)
+            return 0;
+        result = catalog_fail(catalog, code, "commit a change");
+        /* What failed may have been the last write, which makes the change count. */
+        catalog->failed |= (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_FULL &&
+                           (code & 0xff) != SQLITE_CONSTRAINT;
+    }
+    /* SQLite has rolled back by itself after some errors. A rollback that fails leaves its journal
+     * in place, which the next use of the file rolls back. */
+    if (!sqlite3_get_autocommit(catalog->db) &&
+        sqlite3_exec(catalog->db, rollback, NULL, NULL, NULL) != SQLITE_OK)
+        catalog->failed = true;
+    return result;
+}
+
+int catalog_commit_locked(struct catalog *catalog, int result)
+{
+    return catalog->grouped ? close_locked(catalog, result, "RELEASE change",
+                                           "ROLLBACK TO change; RELEASE change")
+                            : close_locked(catalog, result, "COMMIT", "ROLLBACK");
+}
+
+int catalog_end_locked(struct catalog *catalog, int result)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (result == 0)
+        result = catalog_query_locked(catalog, &statement,
+                                      "UPDATE property SET value = CAST(?1 AS TEXT) "
+                                      "WHERE key = 'changes'",
+                                      "n", (int64_t)catalog->state.number + 1);
+    if (statement != NULL)
+        result = catalog_run_locked(catalog, statement);
+    result = catalog_commit_locked(catalog, result);
+    if (result == 0)
+        catalog->state.number++;
+    return result;
+}
+
+bool catalog_is_in_doubt(struct catalog *catalog)
+{
+    bool failed;
+
+    catalog_lock(catalog);
+    failed = catalog->failed;
+    catalog_unlock(catalog);
+    return failed;
+}
+
+/* --- groups ---------------------------------------------------------------------------------- */
+
+int catalog_group_begin(struct catalog *catalog)
+{
+    int r;
+
+    catalog_lock(catalog);
+    assert(!catalog->grouped);
+    r = catalog_begin_locked(catalog);
+    catalog->grouped = r == 0;
+    catalog->before_group = catalog->state.number;
+    catalog_unlock(catalog);
+    return r;
+}
+
+int catalog_group_end(struct catalog *catalog, int result)
+{
+    catalog_lock(catalog);
+    assert(catalog->grouped);
+    if (result == 0)
+        result = check_group_locked(catalog);
+    catalog->grouped = false;
+    result = catalog_commit_locked(catalog, result);
+    if (result != 0)
+        catalog->state.number = catalog->before_group;
+    catalog_unlock(catalog);
+    return result;
+}
