@@ -15,7 +15,8 @@
 struct table {
     const char *alignment;
     size_t columns, count, room;
-    char **cells; /* count of them, row by row; the first row holds the headings */
+    char **cells;   /* count of them, row by row; the first row holds the headings */
+    size_t *widths; /* of what was printed */
 };
 
 static void *grown(void *memory, size_t size)
@@ -40,6 +41,8 @@ struct table *table_new(const char *alignment, const char *const *headings)
     struct table *table = grown(NULL, sizeof *table);
     assert(alignment[0] != '\0');
     *table = (struct table){.alignment = alignment, .columns = strlen(alignment)};
+    table->widths = grown(NULL, table->columns * sizeof *table->widths);
+    memset(table->widths, 0, table->columns * sizeof *table->widths);
     for (; *headings != NULL; headings++)
         add_cell(table, table_clean(*headings));
     return table;
@@ -52,6 +55,7 @@ void table_free(struct table *table)
     for (size_t i = 0; i < table->count; i++)
         free(table->cells[i]);
     free(table->cells);
+    free(table->widths);
     free(table);
 }
 
@@ -123,15 +127,22 @@ static size_t column_width(const struct table *table, size_t column)
     return width;
 }
 
+/* Columns never become narrower from one piece of the table to the next. */
+static void widen(const struct table *table)
+{
+    for (size_t c = 0; c < table->columns; c++) {
+        size_t width = column_width(table, c);
+        table->widths[c] = width > table->widths[c] ? width : table->widths[c];
+    }
+}
+
 void table_print(const struct table *table, FILE *file)
 {
     assert(table->columns > 0);
-    size_t *widths = grown(NULL, table->columns * sizeof *widths);
-    for (size_t c = 0; c < table->columns; c++)
-        widths[c] = column_width(table, c);
+    widen(table);
     for (size_t i = 0; i < table->count; i++) {
         size_t c = i % table->columns;
-        int pad = (int)(widths[c] - cell_width(table->cells[i]));
+        int pad = (int)(table->widths[c] - cell_width(table->cells[i]));
         bool right = table->alignment[c] == 'r', last = c + 1 == table->columns;
         if (right)
             fprintf(file, "%*s%s", pad, "", table->cells[i]);
@@ -141,5 +152,12 @@ void table_print(const struct table *table, FILE *file)
             fprintf(file, "%s%*s", table->cells[i], pad, "");
         fputs(last ? "\n" : "  ", file);
     }
-    free(widths);
+}
+
+void table_print_rows(struct table *table, FILE *file)
+{
+    table_print(table, file);
+    for (size_t i = 0; i < table->count; i++)
+        free(table->cells[i]);
+    table->count = 0;
 }

@@ -23,6 +23,9 @@ void table_number(struct table *table, uint64_t number);
 void table_size(struct table *table, uint64_t bytes);
 
 void table_print(const struct table *table, FILE *file);
+/* For what has no bound: prints the rows that are there and forgets them. Rows that follow are
+ * aligned with them, unless they are wider. */
+void table_print_rows(struct table *table, FILE *file);
 
 /* `text` with what is not printable replaced by '?', in new memory. */
 char *table_clean(const char *text);

@@ -1,11 +1,16 @@
 /* varve datasets files. */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <varve/error.h>
 
 #include "client.h"
+#include "client_stream.h"
 #include "dataset_verbs.h"
 #include "field.h"
 #include "table.h"
@@ -23,51 +28,100 @@ static char *files_target(const char *ref)
     return target;
 }
 
-static void print_table(const json_t *files)
+static void add_row(struct table *table, const json_t *file)
+{
+    char *name = NULL;
+    const char *target = field_text(file, "target");
+    table_text(table, field_text(file, "type"));
+    table_text(table, field_text(file, "mode"));
+    table_number(table, field_number(file, "uid"));
+    table_number(table, field_number(file, "gid"));
+    table_number(table, field_number(file, "size"));
+    table_number(table, field_number(file, "links"));
+    table_text(table, field_text(file, "modified"));
+    if (target[0] == '\0' || asprintf(&name, "%s -> %s", field_text(file, "path"), target) < 0)
+        name = NULL;
+    table_text(table, name != NULL ? name : field_text(file, "path"));
+    free(name);
+}
+
+enum { ROWS_AT_ONCE = 1000 };
+
+/* One line of the answer: a file of the array, or what stands around it. */
+static int show_line(struct table *table, const char *line, size_t length, size_t *rows)
+{
+    while (length > 0 && strchr(",\n", line[length - 1]) != NULL)
+        length--;
+    json_t *file = json_loadb(line, length, JSON_ALLOW_NUL, NULL);
+    if (file == NULL)
+        return length > 0 && line[0] == '{' && strncmp(line, "{\"files\"", 8) != 0
+                   ? varve_fail(EIO, "the answer has a line that is not JSON")
+                   : 0;
+    add_row(table, file);
+    json_decref(file);
+    if (++*rows % ROWS_AT_ONCE == 0)
+        table_print_rows(table, stdout);
+    return 0;
+}
+
+/* The list as it comes: as rows, so that no list is too long. */
+static int show_rows(FILE *answer)
 {
     static const char *const headings[] = {"TYPE",  "MODE",     "UID",  "GID", "SIZE",
                                            "LINKS", "MODIFIED", "PATH", NULL};
     struct table *table = table_new("llrrrrll", headings);
-    size_t i;
-    json_t *file;
-    json_array_foreach(files, i, file)
-    {
-        char *name = NULL;
-        const char *target = field_text(file, "target");
-        table_text(table, field_text(file, "type"));
-        table_text(table, field_text(file, "mode"));
-        table_number(table, field_number(file, "uid"));
-        table_number(table, field_number(file, "gid"));
-        table_number(table, field_number(file, "size"));
-        table_number(table, field_number(file, "links"));
-        table_text(table, field_text(file, "modified"));
-        if (target[0] == '\0' || asprintf(&name, "%s -> %s", field_text(file, "path"), target) < 0)
-            name = NULL;
-        table_text(table, name != NULL ? name : field_text(file, "path"));
-        free(name);
-    }
-    table_print(table, stdout);
+    char *line = NULL;
+    size_t room = 0, rows = 0;
+    ssize_t length;
+    int r = 0;
+
+    while (r == 0 && (length = getline(&line, &room, answer)) > 0)
+        r = show_line(table, line, (size_t)length, &rows);
+    if (r == 0 && rows > 0)
+        table_print_rows(table, stdout);
+    free(line);
     table_free(table);
+    return r;
+}
+
+static int show_json(FILE *answer)
+{
+    char piece[4096];
+    size_t length;
+
+    while ((length = fread(piece, 1, sizeof piece, answer)) > 0)
+        fwrite(piece, 1, length, stdout);
+    return 0;
+}
+
+static int show(void *opaque, int fd)
+{
+    const struct invocation *invocation = opaque;
+    const int copy = dup(fd);
+    FILE *answer = copy >= 0 ? fdopen(copy, "r") : NULL;
+    int r;
+
+    if (answer == NULL) {
+        if (copy >= 0)
+            close(copy);
+        return varve_fail(errno, "cannot read the answer: %s", strerror(errno));
+    }
+    r = invocation->json ? show_json(answer) : show_rows(answer);
+    fclose(answer);
+    return r;
 }
 
 static int run_list(const struct invocation *invocation)
 {
+    struct invocation how = *invocation;
     const char *ref;
-    json_t *answer;
     int code = dataset_verb_id(invocation, id, "REF", &ref);
     if (code != EXIT_DONE)
         return code;
     char *target = files_target(ref);
-    code = client_request_long(invocation, "GET", target, NULL, &answer);
+    code = client_stream(invocation, target, show, &how);
     free(target);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(answer);
-    else if (json_array_size(json_object_get(answer, "files")) > 0)
-        print_table(json_object_get(answer, "files"));
-    json_decref(answer);
-    return EXIT_DONE;
+    return code;
 }
 
 static int run_delete(const struct invocation *invocation)

@@ -63,6 +63,7 @@ static const struct stream_row streams[] = {
     {&control_content[0], "application/x-tar", get_send, NULL},
     {&control_content[1], "application/jsonl", manifest_send, NULL},
     {&control_content[2], NULL, NULL, put_receive},
+    {&control_files[0], "application/json", files_send, NULL},
 };
 
 const struct stream_row *request_stream(const struct request_row *row)

@@ -1,12 +1,16 @@
 /* Files inside what a ref names. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <varve/error.h>
 #include <varve/file_tree.h>
 
 #include "control/request.h"
+#include "control/stream_text.h"
 
 static const char *type_of(uint32_t mode)
 {
@@ -46,27 +50,52 @@ static json_t *file_object(const struct varve_file *file)
     return object;
 }
 
-static int list_visit(void *opaque, const struct varve_file *file)
+/* A list on its way: an object with an array, one file a line. */
+struct listing {
+    struct stream_text text;
+    bool begun;
+};
+
+static int list_begin(struct listing *listing)
 {
-    return json_array_append_new(opaque, file_object(file)) < 0 ? varve_no_memory("a list of files")
-                                                                : 0;
+    static const char begin[] = "{\"files\": [\n";
+    listing->begun = true;
+    return stream_text_add(&listing->text, begin, strlen(begin));
 }
 
-static int list_run(const struct call *call, json_t **ret_answer)
+static int list_visit(void *opaque, const struct varve_file *file)
+{
+    struct listing *listing = opaque;
+    int r = listing->begun ? stream_text_add(&listing->text, ",\n", 2) : list_begin(listing);
+
+    return r == 0 ? stream_text_json(&listing->text, file_object(file)) : r;
+}
+
+static int list_end(struct listing *listing)
+{
+    static const char end[] = "\n]}\n";
+    int r = listing->begun ? 0 : list_begin(listing);
+
+    if (r == 0)
+        r = stream_text_add(&listing->text, end, strlen(end));
+    return r == 0 ? stream_text_flush(&listing->text) : r;
+}
+
+int files_send(const struct call *call, const struct stream_sink *sink)
 {
     const char *path = call_text(call, "path");
-    json_t *files = json_array();
-    int r = 0;
+    struct listing *listing = calloc(1, sizeof *listing);
+    int r;
 
-    if (files != NULL)
-        r = varve_file_list(call->varve, call->name, path != NULL ? path : "/",
-                            call_flag(call, "recursive", false), list_visit, files);
-    if (r < 0) {
-        json_decref(files);
-        return r;
-    }
-    *ret_answer = json_pack("{so}", "files", files);
-    return 0;
+    if (listing == NULL)
+        return varve_no_memory("a list of files");
+    listing->text.sink = sink;
+    r = varve_file_list(call->varve, call->name, path != NULL ? path : "/",
+                        call_flag(call, "recursive", false), list_visit, listing);
+    if (r == 0)
+        r = list_end(listing);
+    free(listing);
+    return r;
 }
 
 static int delete_run(const struct call *call, json_t **ret_answer)
@@ -89,7 +118,7 @@ static const struct parameter delete_parameters[] = {{"path", PARAMETER_TEXT, tr
 
 const struct request_row control_files[] = {
     {"GET", "/v1/files/{name}", "The files in a ref's ext4 file system.", list_parameters,
-     list_run},
+     request_refuse_stream},
     {"DELETE", "/v1/files/{name}", "Deletes files in a version that is not committed.",
      delete_parameters, delete_run},
     {NULL, NULL, NULL, NULL, NULL},

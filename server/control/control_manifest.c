@@ -8,44 +8,13 @@
 #include <varve/manifest.h>
 
 #include "control/request.h"
-
-enum { BUFFER = 64 << 10 };
-
-struct sending {
-    const struct stream_sink *sink;
-    size_t fill;
-    char buffer[BUFFER];
-};
-
-static int flush(struct sending *sending)
-{
-    const size_t fill = sending->fill;
-    sending->fill = 0;
-    return fill > 0 ? sending->sink->take(sending->sink->opaque, sending->buffer, fill) : 0;
-}
-
-static int send_text(struct sending *sending, const char *text, size_t length)
-{
-    int r = 0;
-    if (length > sizeof sending->buffer - sending->fill)
-        r = flush(sending);
-    if (r == 0 && length > sizeof sending->buffer)
-        return sending->sink->take(sending->sink->opaque, text, length);
-    if (r == 0) {
-        memcpy(sending->buffer + sending->fill, text, length);
-        sending->fill += length;
-    }
-    return r;
-}
+#include "control/stream_text.h"
 
 /* A line with the object, which it takes. */
-static int send_line(struct sending *sending, json_t *object)
+static int send_line(struct stream_text *text, json_t *object)
 {
-    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-    int r = text == NULL ? varve_no_memory("a manifest") : send_text(sending, text, strlen(text));
-    json_decref(object);
-    free(text);
-    return r == 0 ? send_text(sending, "\n", 1) : r;
+    int r = stream_text_json(text, object);
+    return r == 0 ? stream_text_add(text, "\n", 1) : r;
 }
 
 static int send_begin(void *opaque, const struct varve_manifest *manifest)
@@ -83,7 +52,7 @@ static int send_file(void *opaque, const struct varve_manifest_file *file)
 
 int manifest_send(const struct call *call, const struct stream_sink *sink)
 {
-    struct sending *sending = malloc(sizeof *sending);
+    struct stream_text *sending = malloc(sizeof *sending);
     if (sending == NULL)
         return varve_no_memory("a manifest");
     sending->sink = sink;
@@ -91,7 +60,7 @@ int manifest_send(const struct call *call, const struct stream_sink *sink)
     const struct varve_manifest_visitor visitor = {send_begin, send_file, sending};
     int r = varve_version_manifest(call->varve, call->name, call_text(call, "path"), &visitor);
     if (r == 0)
-        r = flush(sending);
+        r = stream_text_flush(sending);
     free(sending);
     return r;
 }

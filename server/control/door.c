@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <varve/control.h>
@@ -49,6 +50,7 @@ struct visit {
     size_t length;
     char *body;                 /* VARVE_CONTROL_BODY_MAX bytes once the first came */
     struct door_upload *upload; /* instead of a body in memory */
+    bool answered;              /* before the body's end, past the library */
 };
 
 static void *visit_begin(void *opaque, const char *uri, struct MHD_Connection *connection)
@@ -227,6 +229,31 @@ static enum MHD_Result begin_upload(struct varve_control *control,
     return MHD_YES;
 }
 
+/* A client that would send for hours what is refused already is told at once. The library answers
+ * only at the end of a body, so this goes past it; what the client still sends is thrown away until
+ * it stops. */
+static void answer_early(struct MHD_Connection *connection, const char *method, struct visit *visit)
+{
+    const int fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    char who[64], *text = NULL;
+    struct varve_control_answer given = {.text = NULL};
+    int length;
+    name_peer(connection, who, sizeof who);
+    door_upload_end(visit->upload, &given);
+    log_request(who, method, visit->target, given.status);
+    length = asprintf(&text,
+                      "HTTP/1.1 %u Refused\r\nContent-Type: application/json\r\n"
+                      "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                      given.status, given.length, given.text != NULL ? given.text : "");
+    if (length > 0) {
+        (void)send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        free(text);
+    }
+    free(given.text);
+    visit->answered = true;
+}
+
 /* A piece of the body, or its end. */
 static enum MHD_Result take_upload(struct varve_control *control, struct MHD_Connection *connection,
                                    const char *method, struct visit *visit, const char *upload,
@@ -238,10 +265,12 @@ static enum MHD_Result take_upload(struct varve_control *control, struct MHD_Con
     if (*upload_size > 0) {
         door_upload_piece(visit->upload, upload, *upload_size);
         *upload_size = 0;
+        if (!visit->answered && door_upload_is_over(visit->upload))
+            answer_early(connection, method, visit);
         door_deadline_set(control->deadlines, deadline, PIECE_SECONDS);
         return r;
     }
-    r = answer_upload(connection, method, visit);
+    r = visit->answered ? MHD_NO : answer_upload(connection, method, visit);
     door_deadline_set(control->deadlines, deadline, ANSWER_SECONDS);
     return r;
 }

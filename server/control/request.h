@@ -76,8 +76,9 @@ int request_refuse_upload(const struct call *call, json_t **ret_answer);
 /* NULL for a row with objects on both ways. */
 const struct stream_row *request_stream(const struct request_row *row);
 
-/* The function of control_manifest.c. */
+/* The functions of control_manifest.c and control_files.c. */
 int manifest_send(const struct call *call, const struct stream_sink *sink);
+int files_send(const struct call *call, const struct stream_sink *sink);
 
 extern const struct request_row control_content[];
 extern const struct request_row control_volumes[];

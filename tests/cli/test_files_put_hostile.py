@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -202,6 +203,30 @@ def cut_connections():
     digest(ref)
 
 
+def refused_early():
+    """What is refused is answered at once, not at the end of a body without one."""
+    ref = new_version("early")
+    before = digest(ref)
+    for body in (archive(("..", FOLDER, "", {})), archive((".", FOLDER, "", {}), file("large", os.urandom(80 << 20)))):
+        door = begin(ref)
+        answer = b""
+        for start in range(0, len(body), 1 << 20):
+            door.sendall(chunk(body[start : start + (1 << 20)]))
+        for _ in range(200):
+            if not select.select([door], [], [], 0.02)[0]:
+                door.sendall(chunk(body[:65536]))
+        while b"\r\n\r\n{" not in answer:
+            answer += door.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.1 507 "), answer
+        for _ in range(8):
+            door.sendall(chunk(body[: 1 << 20]))
+        door.sendall(b"0\r\n\r\n")
+        while door.recv(65536):
+            pass
+        door.close()
+    assert digest(ref) == before
+
+
 def one_at_a_time():
     """While one puts, others are refused; a commit meanwhile wins, and what was put is lost."""
     ref = new_version("meanwhile")
@@ -292,4 +317,4 @@ def dead_servers():
     assert store.json("check", "--data")["problems"] == 0
 
 
-run_cases([hostile_archives, cut_connections, one_at_a_time, stopped_clients, dead_servers])
+run_cases([hostile_archives, cut_connections, refused_early, one_at_a_time, stopped_clients, dead_servers])
