@@ -62,12 +62,12 @@ class Server:
                 raise RuntimeError(f"does not serve: {words}\n{text}")
             time.sleep(0.005)
 
-    def resident_bytes(self):
-        """Memory of the server, as the kernel counts it (VmRSS)."""
+    def resident_bytes(self, field="VmRSS"):
+        """Memory of the server, as the kernel counts it: now, or with "VmHWM" at most until now."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
-        raise RuntimeError(f"no VmRSS for process {self.pid}")
+        raise RuntimeError(f"no {field} for process {self.pid}")
 
     def cpu_seconds(self):
         """With those of its children that ended: a server may fork for each client."""
