@@ -52,3 +52,20 @@ void field_print_size(const char *heading, uint64_t bytes)
     char text[SIZE_TEXT];
     field_print(heading, size_print(bytes, text));
 }
+
+void field_print_exact_size(const char *heading, uint64_t bytes)
+{
+    char text[SIZE_TEXT], line[64];
+    snprintf(line, sizeof line, "%s (%" PRIu64 " bytes)", size_print(bytes, text), bytes);
+    field_print(heading, line);
+}
+
+void field_print_usage(const json_t *object)
+{
+    field_print_size("Mapped", field_number(object, "mapped_bytes"));
+    if (!json_is_integer(json_object_get(object, "unique_bytes")))
+        return;
+    field_print_size("Unique", field_number(object, "unique_bytes"));
+    field_print_size("Shared", field_number(object, "shared_bytes"));
+    field_print_size("Reclaimable", field_number(object, "reclaimable_bytes"));
+}

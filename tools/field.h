@@ -16,5 +16,9 @@ bool field_flag(const json_t *object, const char *name);
 void field_print(const char *heading, const char *value);
 void field_print_number(const char *heading, uint64_t number);
 void field_print_size(const char *heading, uint64_t bytes);
+/* A size with its bytes. */
+void field_print_exact_size(const char *heading, uint64_t bytes);
+/* What a volume, snapshot or version maps and what of it is its own, where the answer has it. */
+void field_print_usage(const json_t *object);
 
 #endif

@@ -25,7 +25,8 @@ static int force_option;
 static char *format_option, *socket_option;
 
 static const struct poptOption options[] = {
-    {"format", '\0', POPT_ARG_STRING, &format_option, 0, "raw (default) or qcow2", "FORMAT"},
+    {"format", '\0', POPT_ARG_STRING, &format_option, 0,
+     "raw or qcow2 (default: qcow2 for a FILE that ends in .qcow2)", "FORMAT"},
     {"force", '\0', POPT_ARG_NONE, &force_option, 0, "replace FILE if it is there", NULL},
     {"socket", '\0', POPT_ARG_STRING, &socket_option, 0,
      "where the server listens, if there is one (default: STORE/nbd.sock)", "PATH"},
@@ -199,12 +200,24 @@ static void show(const struct invocation *invocation, const struct export_plan *
     }
 }
 
+/* What a file is called it should be. */
+static enum image_format format_of_name(const char *name)
+{
+    static const char ending[] = ".qcow2";
+    const size_t length = strlen(name), tail = sizeof ending - 1;
+
+    return length > tail && strcmp(name + length - tail, ending) == 0 ? IMAGE_QCOW2 : IMAGE_RAW;
+}
+
 static int run(const struct invocation *invocation)
 {
     static struct export_plan plan;
     static struct data_door door;
     int code = format_option ? image_format_parse(format_option, &plan.format) : EXIT_DONE;
 
+    if (format_option == NULL) {
+        plan.format = format_of_name(invocation->arguments[1]);
+    }
     plan.ref = invocation->arguments[0];
     if (code == EXIT_DONE && plan.format == IMAGE_QCOW2 && strstr(plan.ref, "..")) {
         code = command_fail(EXIT_USAGE, "a difference is exported as raw: a qcow2 file cannot say "
@@ -248,7 +261,7 @@ const struct command command_export = {
         "never was: export a snapshot. Works with and without a server; Ctrl-C cancels it.\n"
         "Needs nbdcopy, and qemu-img and qemu-nbd for qcow2.",
     .example = "varve export demo@monday monday.img\n"
-               "varve export imagenet:latest imagenet.qcow2 --format qcow2",
+               "varve export imagenet:latest imagenet.qcow2",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 2,
     .arguments_max = 2,

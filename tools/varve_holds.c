@@ -68,7 +68,7 @@ static int run_list(const struct invocation *invocation)
     else if (json_array_size(holds) > 0)
         print_table(holds);
     else
-        fprintf(stderr, "No holds\n");
+        fprintf(stderr, "No holds. Make one with: varve holds add REF --reason TEXT\n");
     json_decref(answer);
     return EXIT_DONE;
 }

@@ -74,37 +74,34 @@ static int run_list(const struct invocation *invocation)
     return EXIT_DONE;
 }
 
+static void print_page(const json_t *snapshot)
+{
+    char line[64];
+    const uint64_t every = field_number(snapshot, "schedule");
+    field_print("Snapshot", field_text(snapshot, "ref"));
+    if (field_flag(snapshot, "damaged"))
+        field_print("State", "damaged: the store does not hold its image");
+    field_print_exact_size("Size", field_number(snapshot, "size"));
+    field_print_usage(snapshot);
+    field_print("Created", field_text(snapshot, "created"));
+    field_print("By", field_text(snapshot, "who"));
+    if (every != 0) {
+        snprintf(line, sizeof line, "every %" PRIu64 " seconds", every);
+        field_print("Schedule", line);
+    }
+    field_print("Message", field_text(snapshot, "message"));
+    field_print_number("Image", field_number(snapshot, "image"));
+    field_print_number("Connections", field_number(snapshot, "connections"));
+    field_print_number("Holds", field_number(snapshot, "holds"));
+}
+
 static int run_show(const struct invocation *invocation)
 {
-    json_t *snapshot;
-    int code = snapshot_fetch(invocation, invocation->arguments[0], &snapshot);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json) {
-        client_print_json(snapshot);
-    } else {
-        char text[SIZE_TEXT], line[64];
-        const uint64_t size = field_number(snapshot, "size");
-        const uint64_t every = field_number(snapshot, "schedule");
-        field_print("Snapshot", field_text(snapshot, "ref"));
-        if (field_flag(snapshot, "damaged"))
-            field_print("State", "damaged: the store does not hold its image");
-        snprintf(line, sizeof line, "%s (%" PRIu64 " bytes)", size_print(size, text), size);
-        field_print("Size", line);
-        field_print_size("Mapped", field_number(snapshot, "mapped_bytes"));
-        field_print("Created", field_text(snapshot, "created"));
-        field_print("By", field_text(snapshot, "who"));
-        if (every != 0) {
-            snprintf(line, sizeof line, "every %" PRIu64 " seconds", every);
-            field_print("Schedule", line);
-        }
-        field_print("Message", field_text(snapshot, "message"));
-        field_print_number("Image", field_number(snapshot, "image"));
-        field_print_number("Connections", field_number(snapshot, "connections"));
-        field_print_number("Holds", field_number(snapshot, "holds"));
-    }
-    json_decref(snapshot);
-    return EXIT_DONE;
+    json_t *snapshot = NULL;
+    char *target = client_target("/v1/snapshots/", invocation->arguments[0], "?usage=true");
+    int code = client_request_long(invocation, "GET", target, NULL, &snapshot);
+    free(target);
+    return client_finish(invocation, code, snapshot, print_page);
 }
 
 static const struct poptOption list_options[] = {
@@ -131,7 +128,7 @@ static const struct command snapshot_show = {
     .summary = "Shows one snapshot.",
     .arguments = "VOLUME@SNAPSHOT",
     .example = "varve snapshots show demo@before-upgrade",
-    .flags = COMMAND_STORE | COMMAND_JSON,
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 1,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_VOLUME},

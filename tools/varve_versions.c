@@ -1,5 +1,4 @@
 /* varve datasets versions: the group, and the verbs that change nothing. */
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,6 @@
 #include "client.h"
 #include "dataset_verbs.h"
 #include "field.h"
-#include "size.h"
 #include "table.h"
 #include "version_proof.h"
 
@@ -126,9 +124,8 @@ static void print_commit(const json_t *version)
 
 static void print_page(const json_t *version)
 {
-    char size[SIZE_TEXT], line[512];
+    char line[512];
     char *tags = dataset_verb_join(json_object_get(version, "tags"));
-    const uint64_t bytes = field_number(version, "size");
     field_print("Version", field_text(version, "ref"));
     field_print("Dataset", field_text(version, "dataset"));
     if (field_flag(version, "damaged"))
@@ -136,9 +133,8 @@ static void print_page(const json_t *version)
     print_commit(version);
     field_print("Message", field_text(version, "message"));
     field_print("Tags", tags);
-    snprintf(line, sizeof line, "%s (%" PRIu64 " bytes)", size_print(bytes, size), bytes);
-    field_print("Size", line);
-    field_print_size("Mapped", field_number(version, "mapped_bytes"));
+    field_print_exact_size("Size", field_number(version, "size"));
+    field_print_usage(version);
     snprintf(line, sizeof line, "%s%s", field_text(version, "parent"),
              field_flag(version, "parent_gone") ? " (deleted)" : "");
     field_print("From", line);
@@ -156,9 +152,11 @@ static int run_details(const struct invocation *invocation)
     const char *ref;
     json_t *version = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
-    if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""),
-                                    NULL, &version);
+    if (code != EXIT_DONE)
+        return code;
+    char *target = client_target("/v1/versions/", ref, "?usage=true");
+    code = client_request_long(invocation, "GET", target, NULL, &version);
+    free(target);
     return client_finish(invocation, code, version, print_page);
 }
 
@@ -193,9 +191,10 @@ static const struct command version_details = {
     .alias = "show",
     .summary = "Shows one version, with its metadata.",
     .arguments = "DATASET[:VERSION]",
-    .details = "A bare DATASET means its latest version.",
+    .details = "A bare DATASET means its latest version. UNIQUE, SHARED and RECLAIMABLE are as in\n"
+               "'varve du'.",
     .example = "varve datasets versions details images:prod",
-    .flags = COMMAND_STORE | COMMAND_JSON,
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_VERSION},
     .options = details_options,

@@ -70,42 +70,28 @@ static int run_list(const struct invocation *invocation)
     return EXIT_DONE;
 }
 
-static void print_exact_size(const json_t *volume)
+static void print_page(const json_t *volume)
 {
-    char text[SIZE_TEXT], line[64];
-    uint64_t size = field_number(volume, "size");
-    snprintf(line, sizeof line, "%s (%" PRIu64 " bytes)", size_print(size, text), size);
-    field_print("Size", line);
+    field_print("Name", field_text(volume, "name"));
+    if (field_flag(volume, "damaged"))
+        field_print("State", "damaged: the store does not hold its image");
+    field_print_exact_size("Size", field_number(volume, "size"));
+    field_print_usage(volume);
+    field_print("Created", field_text(volume, "created"));
+    field_print("Shareable", field_flag(volume, "shared") ? "yes" : "no");
+    field_print("Reserved", field_flag(volume, "reserved") ? "yes" : "no");
+    field_print_number("Image", field_number(volume, "image"));
+    field_print_number("Connections", field_number(volume, "connections"));
+    field_print("Writer", field_text(volume, "writer"));
 }
 
 static int run_show(const struct invocation *invocation)
 {
-    json_t *volume;
+    json_t *volume = NULL;
     char *target = client_target("/v1/volumes/", invocation->arguments[0], "");
-    int code = client_request(invocation->store, "GET", target, NULL, &volume);
+    int code = client_request_long(invocation, "GET", target, NULL, &volume);
     free(target);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json) {
-        client_print_json(volume);
-    } else {
-        field_print("Name", field_text(volume, "name"));
-        if (field_flag(volume, "damaged"))
-            field_print("State", "damaged: the store does not hold its image");
-        print_exact_size(volume);
-        field_print_size("Mapped", field_number(volume, "mapped_bytes"));
-        field_print_size("Unique", field_number(volume, "unique_bytes"));
-        field_print_size("Shared", field_number(volume, "shared_bytes"));
-        field_print_size("Reclaimable", field_number(volume, "reclaimable_bytes"));
-        field_print("Created", field_text(volume, "created"));
-        field_print("Shareable", field_flag(volume, "shared") ? "yes" : "no");
-        field_print("Reserved", field_flag(volume, "reserved") ? "yes" : "no");
-        field_print_number("Image", field_number(volume, "image"));
-        field_print_number("Connections", field_number(volume, "connections"));
-        field_print("Writer", field_text(volume, "writer"));
-    }
-    json_decref(volume);
-    return EXIT_DONE;
+    return client_finish(invocation, code, volume, print_page);
 }
 
 static const struct poptOption list_options[] = {
@@ -129,7 +115,7 @@ const struct command volume_show = {
     .summary = "Shows one volume, and which client holds it.",
     .arguments = "NAME",
     .example = "varve volumes show demo",
-    .flags = COMMAND_STORE | COMMAND_JSON,
+    .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
     .arguments_min = 1,
     .arguments_max = 1,
     .argument_kinds = {COMMAND_ARGUMENT_VOLUME},

@@ -172,7 +172,9 @@ static int run_release(const struct invocation *invocation)
         code = dataset_verb_request(invocation, "POST",
                                     client_target("/v1/versions/", ref, "/release"),
                                     json_pack("{sb}", "force", force), &version);
-    return client_finish_saying(invocation, code, version, "Released dataset version", "ref");
+    return client_finish_saying(
+        invocation, code, version,
+        force ? "Released dataset version" : "Nobody writes to dataset version", "ref");
 }
 
 static int confirm_delete(const struct invocation *invocation, const char *ref)
@@ -184,7 +186,7 @@ static int confirm_delete(const struct invocation *invocation, const char *ref)
     if (code != EXIT_DONE)
         return code;
     char *tags = dataset_verb_join(json_object_get(version, "tags"));
-    code = command_confirm(invocation, "delete %s version '%s' (%s mapped)%s%s for ever",
+    code = command_confirm(invocation, "delete %s version '%s' for ever (%s mapped%s%s)",
                            field_flag(version, "committed") ? "committed" : "uncommitted",
                            field_text(version, "ref"),
                            size_print(field_number(version, "mapped_bytes"), mapped),

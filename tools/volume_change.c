@@ -126,7 +126,7 @@ static int run_set(const struct invocation *invocation)
 
 static int run_release(const struct invocation *invocation)
 {
-    return change(invocation, "Released",
+    return change(invocation, release_force ? "Released" : "Nobody writes to",
                   client_target("/v1/volumes/", invocation->arguments[0], "/release"),
                   json_pack("{sb}", "force", release_force));
 }

@@ -159,6 +159,7 @@ struct varve_version_options {
                          larger, and not smaller */
     const char *message; /* or NULL */
     const char *hold;    /* why it must not be deleted, or NULL */
+    const char *source;  /* for the history: whose files it gets; NULL: nobody's */
     struct varve_settings settings;
 };
 /* Makes an uncommitted version in `dataset`, which names a dataset alone. */

@@ -52,6 +52,11 @@ int varve_open(const char *dir, unsigned flags, const struct varve_tuning *tunin
  * everything works too, with the work done by the callers. */
 int varve_start(struct varve *varve);
 
+/* Counts down what deletes and trims left, for so long at most: for a command, which has no thread
+ * that does it. What is left then stays for later. A failure is none of the caller's: what failed
+ * says so when the store is closed. */
+void varve_reclaim(struct varve *varve, unsigned milliseconds);
+
 /* Stops the threads, flushes, writes a checkpoint, unlocks and frees. Takes NULL. Returns what the
  * last flush said. */
 int varve_close(struct varve *varve);

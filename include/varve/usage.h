@@ -36,6 +36,7 @@ struct varve_usage {
 typedef int (*varve_usage_visit)(void *opaque, const struct varve_usage *usage);
 int varve_usage_list(struct varve *varve, varve_usage_visit visit, void *opaque);
 
+/* Of one. What was deleted and is still being counted down after a second counts as there. */
 int varve_usage_show(struct varve *varve, const char *ref, struct varve_usage *ret_usage);
 
 /* Who else refers to data of `ref`. Sums over sharers may be more than `shared`: a block can have

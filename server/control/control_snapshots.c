@@ -48,6 +48,8 @@ static int show_run(const struct call *call, json_t **ret_answer)
     int r = varve_snapshot_show(call->varve, call->name, &snapshot);
     if (r < 0)
         return r;
+    if (call_flag(call, "usage", false))
+        return call_finish_with_usage(call, snapshot_object(&snapshot), ret_answer);
     *ret_answer = snapshot_object(&snapshot);
     return 0;
 }
@@ -90,6 +92,8 @@ static int delete_run(const struct call *call, json_t **ret_answer)
 
 static const struct parameter list_parameters[] = {{"volume", PARAMETER_TEXT, false},
                                                    {NULL, PARAMETER_TEXT, false}};
+static const struct parameter show_parameters[] = {{"usage", PARAMETER_FLAG, false},
+                                                   {NULL, PARAMETER_TEXT, false}};
 static const struct parameter create_parameters[] = {{"volumes", PARAMETER_LIST, true},
                                                      {"name", PARAMETER_TEXT, false},
                                                      {"message", PARAMETER_TEXT, false},
@@ -104,7 +108,8 @@ const struct request_row control_snapshots[] = {
     {"POST", "/v1/snapshots",
      "Takes a snapshot of each volume (VOLUME or VOLUME@NAME), all at one point in time.",
      create_parameters, create_run},
-    {"GET", "/v1/snapshots/{name}", "One snapshot, by its ref.", NULL, show_run},
+    {"GET", "/v1/snapshots/{name}", "One snapshot, by its ref; with what it uses alone.",
+     show_parameters, show_run},
     {"DELETE", "/v1/snapshots/{name}", "Deletes a snapshot that nobody uses or holds.", NULL,
      delete_run},
     {"POST", "/v1/snapshots/{name}/set", "Gives a snapshot another message.", set_parameters,

@@ -17,6 +17,32 @@ static json_t *usage_object(const struct varve_usage *usage)
                      (json_int_t)usage->reclaimable, "damaged", usage->damaged);
 }
 
+int answer_usage(struct varve *varve, const char *ref, json_t *object)
+{
+    struct varve_usage usage;
+    int r = varve_usage_show(varve, ref, &usage);
+    if (r < 0)
+        return r;
+    json_t *space =
+        json_pack("{sI sI sI}", "unique_bytes", (json_int_t)usage.unique, "shared_bytes",
+                  (json_int_t)usage.shared, "reclaimable_bytes", (json_int_t)usage.reclaimable);
+    r = json_object_update(object, space) < 0 ? varve_no_memory("a usage") : 0;
+    json_decref(space);
+    return r;
+}
+
+int call_finish_with_usage(const struct call *call, json_t *object, json_t **ret_answer)
+{
+    int r = object != NULL ? answer_usage(call->varve, call->name, object) : 0;
+    if (r == -EIO)
+        r = 0; /* what can be said of something damaged is said */
+    if (r < 0)
+        json_decref(object);
+    else
+        *ret_answer = object;
+    return r;
+}
+
 static int list_visit(void *opaque, const struct varve_usage *usage)
 {
     if (json_array_append_new(opaque, usage_object(usage)) < 0)
@@ -48,13 +74,14 @@ static int sharer_visit(void *opaque, const struct varve_sharer *sharer)
 
 static int show_run(const struct call *call, json_t **ret_answer)
 {
-    struct varve_usage usage;
+    struct varve_usage usage = {.size = 0};
     varve_operation_describe("usage of %s", call->name);
-    int r = varve_usage_show(call->varve, call->name, &usage);
-    if (r < 0)
-        return r;
+    /* the sharers first: with them all that was deleted is counted down */
     json_t *sharers = json_array();
-    r = sharers != NULL ? varve_usage_sharers(call->varve, call->name, sharer_visit, sharers) : 0;
+    int r = sharers == NULL ? varve_no_memory("a usage")
+                            : varve_usage_sharers(call->varve, call->name, sharer_visit, sharers);
+    if (r == 0)
+        r = varve_usage_show(call->varve, call->name, &usage);
     if (r < 0) {
         json_decref(sharers);
         return r;

@@ -134,7 +134,14 @@ static int show_run(const struct call *call, json_t **ret_answer)
 {
     struct varve_version version;
     int r = varve_version_show(call->varve, call->name, &version);
-    return r == 0 ? answer_version(call->varve, &version, true, ret_answer) : r;
+    if (r == 0)
+        r = answer_version(call->varve, &version, true, ret_answer);
+    if (r == 0 && *ret_answer != NULL && call_flag(call, "usage", false)) {
+        json_t *object = *ret_answer;
+        *ret_answer = NULL;
+        r = call_finish_with_usage(call, object, ret_answer);
+    }
+    return r;
 }
 
 static int update_run(const struct call *call, json_t **ret_answer)
@@ -170,6 +177,8 @@ static int release_run(const struct call *call, json_t **ret_answer)
 
 static const struct parameter list_parameters[] = {{"all", PARAMETER_FLAG, false},
                                                    {NULL, PARAMETER_TEXT, false}};
+static const struct parameter show_parameters[] = {{"usage", PARAMETER_FLAG, false},
+                                                   {NULL, PARAMETER_TEXT, false}};
 static const struct parameter create_parameters[] = {
     {"from", PARAMETER_TEXT, false},    {"size", PARAMETER_NUMBER, false},
     {"message", PARAMETER_TEXT, false}, {"hold", PARAMETER_TEXT, false},
@@ -185,7 +194,8 @@ const struct request_row control_versions[] = {
      list_run},
     {"POST", "/v1/datasets/{name}/versions", "Makes a version, empty, from a ref or from files.",
      create_parameters, create_run},
-    {"GET", "/v1/versions/{name}", "One version, with its metadata.", NULL, show_run},
+    {"GET", "/v1/versions/{name}", "One version, with its metadata; with what it uses alone.",
+     show_parameters, show_run},
     {"POST", "/v1/versions/{name}/update", "Changes a version's message and metadata.",
      update_parameters, update_run},
     {"DELETE", "/v1/versions/{name}", "Deletes a version.", force_parameters, delete_run},

@@ -4,7 +4,6 @@
 
 #include <varve/error.h>
 #include <varve/snapshot.h>
-#include <varve/usage.h>
 #include <varve/volume.h>
 
 #include "control/request.h"
@@ -52,24 +51,11 @@ static int list_run(const struct call *call, json_t **ret_answer)
 
 static int show_run(const struct call *call, json_t **ret_answer)
 {
-    struct varve_volume volume = {.size = 0};
-    struct varve_usage usage = {.size = 0};
+    struct varve_volume volume;
     int r = varve_volume_show(call->varve, call->name, &volume);
-    if (r == 0)
-        r = varve_usage_show(call->varve, call->name, &usage);
-    if (r != 0)
+    if (r < 0)
         return r;
-    json_t *space =
-        json_pack("{sI sI sI}", "unique_bytes", (json_int_t)usage.unique, "shared_bytes",
-                  (json_int_t)usage.shared, "reclaimable_bytes", (json_int_t)usage.reclaimable);
-    json_t *object = volume_object(&volume);
-    if (json_object_update(object, space) < 0) {
-        json_decref(object);
-        object = NULL;
-    }
-    json_decref(space);
-    *ret_answer = object;
-    return 0;
+    return call_finish_with_usage(call, volume_object(&volume), ret_answer);
 }
 
 static int create_run(const struct call *call, json_t **ret_answer)

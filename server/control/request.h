@@ -115,6 +115,13 @@ json_t *answer_text_or_null(const char *text);
 /* RFC 3339 in UTC, of seconds since 1970. */
 json_t *answer_time(int64_t seconds);
 
+/* Adds unique_bytes, shared_bytes and reclaimable_bytes of a ref to an object; takes time for large
+ * ones. 0, or -errno with a line and the object as it was. */
+int answer_usage(struct varve *varve, const char *ref, json_t *object);
+/* Ends a request about what the path names: the object with its usage, or without where damage
+ * keeps it from being known. Takes the object. */
+int call_finish_with_usage(const struct call *call, json_t *object, json_t **ret_answer);
+
 /* --- between the files of request_*.c --------------------------------------------------------- */
 
 /* A target taken apart: path, and an object of the query's arguments, all of them text. */

@@ -33,7 +33,11 @@ static int make_empty(struct birth *birth, const char *label)
         return varve_fail(EINVAL, "how large? Say --size SIZE, like --size 10G; or give the "
                                   "dataset a size for its new versions");
     r = size_check(size);
-    snprintf(birth->what, sizeof birth->what, "created empty, with %" PRIu64 " bytes", size);
+    if (birth->options->source != NULL)
+        snprintf(birth->what, sizeof birth->what, "made of files from %s, with %" PRIu64 " bytes",
+                 birth->options->source, size);
+    else
+        snprintf(birth->what, sizeof birth->what, "created empty, with %" PRIu64 " bytes", size);
     return r == 0 ? store_image_create(birth->varve->store, size, 0, label, &birth->row.image) : r;
 }
 

@@ -76,6 +76,7 @@ static int make_filled(struct varve *varve, const char *dataset,
     char line[512];
     int r = made.size == 0 ? ext4_size_for(&tree->need, &made.size) : 0;
 
+    made.source = options->sources[0];
     if (r == 0)
         r = varve_version_create(varve, dataset, &made, &version);
     if (r != 0)

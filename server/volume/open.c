@@ -101,6 +101,15 @@ int varve_start(struct varve *varve)
     return r;
 }
 
+void varve_reclaim(struct varve *varve, unsigned milliseconds)
+{
+    const uint64_t end = varve->io->ops->now(varve->io) + milliseconds * UINT64_C(1000000);
+
+    while (!varve->read_only && store_step(varve->store, STORE_RECLAIM) == 1 &&
+           varve->io->ops->now(varve->io) < end) {
+    }
+}
+
 int varve_close(struct varve *varve)
 {
     int r = 0;

@@ -18,6 +18,8 @@ const char *usage_kind(const struct catalog_image *row)
                                                  : "version";
 }
 
+enum { SHOW_RECLAIM_MILLISECONDS = 1000 };
+
 int usage_finish_reclaim(struct varve *varve)
 {
     uint64_t steps = 0;
@@ -105,10 +107,8 @@ static int usage_of_row(struct varve *varve, const struct catalog_image *rows, s
 static int read_rows(struct varve *varve, struct catalog_image **ret_rows, size_t *ret_count)
 {
     struct catalog *catalog;
-    int r = usage_finish_reclaim(varve);
+    int r = names_enter(varve, &catalog);
 
-    if (r == 0)
-        r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
     r = catalog_images_read(catalog, ret_rows, ret_count);
@@ -120,7 +120,10 @@ int varve_usage_list(struct varve *varve, varve_usage_visit visit, void *opaque)
 {
     struct catalog_image *rows = NULL;
     size_t count = 0;
-    int r = read_rows(varve, &rows, &count);
+    int r = usage_finish_reclaim(varve);
+
+    if (r == 0)
+        r = read_rows(varve, &rows, &count);
 
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct varve_usage usage;
@@ -156,6 +159,8 @@ int varve_usage_show(struct varve *varve, const char *ref, struct varve_usage *r
     size_t count = 0, i = 0;
     int r = resolve(varve, ref, &resolved);
 
+    /* who looks at one thing does not wait for ever because much was deleted */
+    varve_reclaim(varve, SHOW_RECLAIM_MILLISECONDS);
     if (r == 0)
         r = read_rows(varve, &rows, &count);
     if (r == 0) {
@@ -209,6 +214,8 @@ int varve_usage_sharers(struct varve *varve, const char *ref, varve_sharer_visit
     size_t count = 0;
     int r = resolve(varve, ref, &resolved);
 
+    if (r == 0)
+        r = usage_finish_reclaim(varve);
     if (r == 0)
         r = read_rows(varve, &rows, &count);
     if (r == 0)

@@ -47,8 +47,10 @@ def good(store):
     assert store.done("dataset", "version", "update", first, "--message", "better", "--set", "k=v").startswith("Updated")
     shown = store.json("datasets", "versions", "details", "--id", first)
     assert (shown["message"], shown["metadata"], shown["tags"]) == ("better", {"k": "v"}, []), shown
-    assert "better" in store.done("datasets", "versions", "details", first)
-    assert store.done("datasets", "versions", "release", first) == f"Released dataset version: {first}\n"
+    page = store.done("datasets", "versions", "details", first)
+    assert "better" in page and "Reclaimable:" in page and shown["unique_bytes"] == 0, (page, shown)
+    assert store.done("datasets", "versions", "release", first) == f"Nobody writes to dataset version: {first}\n"
+    assert store.done("datasets", "versions", "release", first, "--force") == f"Released dataset version: {first}\n"
     by_id = f"{id_}:{first.split(':')[1]}"
     assert store.json("datasets", "versions", "show", by_id)["ref"] == first
 

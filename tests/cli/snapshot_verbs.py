@@ -27,6 +27,8 @@ def good(store):
     assert table[1].split()[0] == "a@one" and table[1].endswith("first of all"), table
     assert store.done("snapshots", "list", "b", "--names") == "b@pair\nb@own\n"
     shown = store.json("snapshots", "show", "a@one")
+    assert (shown["unique_bytes"], shown["shared_bytes"]) == (0, 0) and shown["reclaimable_bytes"] >= 0, shown
+    assert "Reclaimable:" in store.done("snapshots", "show", "a@one")
     assert (shown["volume"], shown["name"], shown["message"], shown["schedule"]) == ("a", "one", "first of all", None)
     assert "first of all" in store.done("snapshots", "show", "a@one")
     assert store.done("snapshots", "set", "a@one", "-m", "other words") == "Changed snapshot: a@one\n"

@@ -65,6 +65,10 @@ def round_trip():
         assert out.stat().st_blocks * 512 < SIZE * 3 // 4, "holes take space"
         assert out.stat().st_mode & 0o777 == 0o666 & ~current_umask()
         out.unlink()
+        named = folder / "named.qcow2"
+        assert store.json("export", name, str(named))["format"] == "qcow2"
+        assert store.json("export", name, str(named), "--format", "raw", "--force")["format"] == "raw"
+        named.unlink()
         store.done("export", name, str(out), "--format", "qcow2")
         info = json.loads(subprocess.run(["qemu-img", "info", "--output=json", out], capture_output=True, check=True).stdout)
         assert (info["format"], info["virtual-size"]) == ("qcow2", SIZE), info

@@ -62,6 +62,19 @@ def preview():
     assert len(store.json("volumes", "list")["volumes"]) == 2
 
 
+def told_right_when_nobody_serves():
+    """A command leaves no deleted thing behind that still counts as a sharer."""
+    assert store.server is None
+    before = store.json("du", "demo")["usage"][0]
+    store.done("volumes", "create", "twin", "--from", "demo")
+    assert store.json("volumes", "show", "demo")["unique_bytes"] == 0
+    store.done("volumes", "delete", "twin", "--yes")
+    assert store.json("du", "demo")["usage"][0] == before
+    shown = store.json("volumes", "show", "demo")
+    assert shown["unique_bytes"] == before["unique_bytes"] > 0, shown
+    assert store.json("stats")["journal"]["reclaim_pending"] == 0
+
+
 def bad():
     store.refused(NOT_FOUND, "du", "absent", says="'absent'")
     store.refused(NOT_FOUND, "du", "demo", "absent", says="'absent'")
@@ -72,8 +85,10 @@ def bad():
 
 def without_a_server():
     assert store.stop() == 0
+    store.server = None
     usage()
     preview()
+    told_right_when_nobody_serves()
     bad()
 
 

@@ -30,7 +30,8 @@ def good(store):
     assert "(5 MiB)" in store.done("volumes", "resize", "demo", "--size", "5M", "--yes")
     assert store.json("volumes", "set", "demo", "--shared", "yes")["shared"] is True
     assert store.json("volumes", "set", "demo", "--shared", "no")["shared"] is False
-    assert "demo" in store.done("volumes", "release", "demo")
+    assert store.done("volumes", "release", "demo") == "Nobody writes to volume: demo (5 MiB)\n"
+    assert store.done("volumes", "release", "demo", "--force") == "Released volume: demo (5 MiB)\n"
     assert store.done("volumes", "rename", "demo", "archive") == "Renamed volume: archive (5 MiB)\n"
     assert store.json("volumes", "show", "archive")["image"] == shown["image"]
 
