@@ -1,4 +1,9 @@
-/* nbdfuse, and a loop device on the file it shows. */
+/* nbdfuse, and a loop device on the file it shows.
+ *
+ * Such a device does not outlive its server: libnbd does not connect again, so nbdfuse fails all
+ * requests from then on. nbdkit's nbd plugin with its retry filter in the middle would connect
+ * again, but it repeats whatever failed, so that a full store looks like one that hangs, and goes
+ * on with any export of the name, also when it is another volume by now. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>

@@ -155,6 +155,12 @@ static int check_content(const char *store, struct plan *plan)
                             "is on it; add --force to do so",
                             plan->ref, plan->ref);
     }
+    if (!mkfs_option && plan->mountpoint[0] && blank) {
+        return command_fail(EXIT_USAGE, "'%s' is blank, there is nothing to mount%s", plan->ref,
+                            plan->frozen || read_only_option
+                                ? ""
+                                : ": add --mkfs ext4 to make a file system first");
+    }
     if (!mkfs_option && plan->mountpoint[0] && plan->partitioned) {
         return command_fail(EXIT_USAGE,
                             "'%s' has partitions: attach it without a mountpoint, and mount one of "

@@ -36,6 +36,12 @@ static int run(const struct invocation *invocation)
     if (code != EXIT_DONE) {
         return code;
     }
+    if (!found && access(named, F_OK) == 0) { /* a path that does not begin with one */
+        code = attachment_find(invocation->store, named, &attachment, &found);
+        if (code != EXIT_DONE) {
+            return code;
+        }
+    }
     if (!found) {
         return command_fail(EXIT_NOT_FOUND, "'%s' is not attached from store '%s'", named,
                             invocation->store);

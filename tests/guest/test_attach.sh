@@ -77,6 +77,32 @@ refuses touch /mnt/volume/other
 varve detach /mnt/volume
 check [ -z "$(ls /mnt/volume)" ]
 
+# what is frozen can be attached beside the volume that goes on
+varve attach two /mnt/volume
+refuses varve attach two
+varve snapshots create two@then
+varve attach two@then /mnt/xfs
+check [ "$(cat /mnt/xfs/file)" = kept ]
+refuses touch /mnt/xfs/other
+echo more >/mnt/volume/more
+check [ ! -e /mnt/xfs/more ]
+cd /mnt
+varve detach xfs
+cd /run
+varve detach two
+
+# attach is killed at any point: the next one clears up
+for tenths in 2 4 6 8 10 13 16 20; do
+    timeout -s KILL "$((tenths / 10)).$((tenths % 10))" "$VARVE" attach one >/dev/null 2>&1 || true
+    [ $((tenths % 4)) != 0 ] || varve detach one >/dev/null 2>&1 || true
+done
+varve detach one >/dev/null 2>&1 || true
+varve attach one
+varve detach one
+check [ -z "$(cat /sys/block/nbd*/backend 2>/dev/null)" ]
+check [ -z "$(pgrep varve-attach || true)" ]
+check [ -z "$(ls -d $VARVE_STORE/run/attach-* 2>/dev/null)" ]
+
 # the server dies below an attached volume: what is not written yet waits, and gets there when it is back
 varve attach two --retry 3 /mnt/volume
 echo late >/mnt/volume/late

@@ -84,6 +84,11 @@ refused 4 "$place" env -C "$place" "$VARVE" detach two
 nothing_left
 [ -z "$(ls "$place")" ] || fail "something is mounted still"
 
+echo "== a mountpoint that is named from where one stands"
+attach two "$place" >/dev/null
+(cd "$(dirname "$place")" && "$VARVE" detach "$(basename "$place")")
+nothing_left
+
 echo "== again, read-only"
 attach two "$place" --read-only >/dev/null
 [ "$(cat "$place/file")" = kept ] || fail "the file is not there"
@@ -132,15 +137,21 @@ refused 2 "'../x'" attach one --mkfs ../x
 refused 1 "mkfs.nofs" attach one --mkfs nofs
 refused 2 "--read-only" attach one --mkfs ext4 --read-only
 refused 2 "--force" attach one --force
+refused 2 "--hold -1" "$VARVE" attach one --hold -1
+refused 2 "--hold 90000" "$VARVE" attach one --hold 90000
+refused 2 "--retry 1 " "$VARVE" attach one --retry 1
 refused 2 "'ndb'" "$VARVE" attach one --driver ndb
 refused 3 "not attached" "$VARVE" detach one
 refused 3 "$work/nowhere" "$VARVE" detach "$work/nowhere"
+"$VARVE" volumes create blank --size 8M
+refused 2 "add --mkfs" attach blank "$place"
+refused 2 "is blank" attach blank --read-only "$place"
 refused 9 "no server listens" attach one --socket "$socket.none"
 nothing_left
 
 echo "== what cannot be mounted is undone"
-dd if=/dev/zero of="$work/zero" bs=1M count=256 status=none
-nbdcopy "$work/zero" "$(uri one)"
+(yes "no file system" || true) | head -c 256M >"$work/nothing"
+nbdcopy "$work/nothing" "$(uri one)"
 refused 1 "$place" attach one "$place"
 nothing_left
 
