@@ -313,7 +313,11 @@ def dead_servers():
     store.start()
     assert digest(ref) == before
     assert store.json("check")["problems"] == 0
+    door = begin(ref)  # it stops with a transfer that hangs
+    door.sendall(chunk(large_archive()[: 1 << 20]))
+    wait_until(operations)
     assert store.stop() == 0
+    door.close()
     assert store.json("check", "--data")["problems"] == 0
 
 
