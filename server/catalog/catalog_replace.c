@@ -85,7 +85,7 @@ static int write_synced(const char *file, const unsigned char *bytes, size_t len
 static int verify_written(const char *file)
 {
     struct catalog_verdict verdict;
-    int r = catalog_judge(file, &verdict);
+    int r = catalog_judge(file, NULL, &verdict);
 
     if (r != 0)
         return r;

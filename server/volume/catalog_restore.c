@@ -19,9 +19,7 @@
 
 struct choice {
     struct catalog_verdict file;
-    struct catalog_state copy;
-    const unsigned char *bytes;
-    size_t length;
+    struct catalog_proven copy;
     char why[256]; /* the file cannot be used; "": it can */
 };
 
@@ -29,16 +27,17 @@ static void judge_against_copy(struct choice *choice)
 {
     const struct catalog_verdict *file = &choice->file;
 
-    if (memcmp(file->state.identity, choice->copy.identity, sizeof choice->copy.identity) != 0 &&
+    if (memcmp(file->state.identity, choice->copy.state.identity,
+               sizeof choice->copy.state.identity) != 0 &&
         file->state.number != 0)
         snprintf(choice->why, sizeof choice->why, "belongs to another store");
-    else if (file->state.number < choice->copy.number)
+    else if (file->state.number < choice->copy.state.number)
         snprintf(choice->why, sizeof choice->why,
                  "was older than the store (change %" PRIu64 " of %" PRIu64 ")", file->state.number,
-                 choice->copy.number);
-    else if (file->state.number == choice->copy.number &&
-             (file->length < choice->length ||
-              memcmp(file->bytes, choice->bytes, choice->length) != 0))
+                 choice->copy.state.number);
+    else if (file->state.number == choice->copy.state.number &&
+             (file->length < choice->copy.length ||
+              memcmp(file->bytes, choice->copy.bytes, choice->copy.length) != 0))
         snprintf(choice->why, sizeof choice->why, "was altered (it differs from what varve wrote)");
 }
 
@@ -48,7 +47,7 @@ static void judge(struct choice *choice)
         snprintf(choice->why, sizeof choice->why, "was missing");
     else if (choice->file.soundness == CATALOG_DAMAGED)
         snprintf(choice->why, sizeof choice->why, "was damaged (%s)", choice->file.problem);
-    else if (choice->copy.number != 0)
+    else if (choice->copy.state.number != 0)
         judge_against_copy(choice);
 }
 
@@ -66,10 +65,11 @@ static int restore(struct varve *varve, const struct choice *choice, struct cata
     int r;
 
     snprintf(done, sizeof done, "restored from the copy in the store (change %" PRIu64 ")",
-             choice->copy.number);
+             choice->copy.state.number);
     r = varve->read_only
-            ? catalog_open_bytes(varve->catalog_path, choice->bytes, choice->length, ret_catalog)
-            : catalog_replace(varve->catalog_path, choice->bytes, choice->length, aside);
+            ? catalog_open_bytes(varve->catalog_path, choice->copy.bytes, choice->copy.length,
+                                 ret_catalog)
+            : catalog_replace(varve->catalog_path, choice->copy.bytes, choice->copy.length, aside);
     if (r == 0)
         say(varve, choice, done, aside);
     return r == 0 && !varve->read_only ? catalog_open(varve->catalog_path, 0, ret_catalog) : r;
@@ -101,11 +101,12 @@ static int rebuild(struct varve *varve, const struct choice *choice, struct cata
 int catalog_restore(struct varve *varve, struct catalog **ret_catalog, bool *ret_made)
 {
     struct choice choice = {.why = ""};
-    int r = catalog_judge(varve->catalog_path, &choice.file);
+    int r;
 
+    catalog_copy_get(varve->copy, &choice.copy.state, &choice.copy.bytes, &choice.copy.length);
+    r = catalog_judge(varve->catalog_path, &choice.copy, &choice.file);
     if (r != 0)
         return r;
-    catalog_copy_get(varve->copy, &choice.copy, &choice.bytes, &choice.length);
     judge(&choice);
     /* Only now: the bytes are a second catalog in memory. */
     catalog_bytes_free(choice.file.bytes);
@@ -114,6 +115,6 @@ int catalog_restore(struct varve *varve, struct catalog **ret_catalog, bool *ret
     if (!*ret_made)
         return catalog_open(varve->catalog_path, varve->read_only ? CATALOG_READ_ONLY : 0,
                             ret_catalog);
-    return choice.copy.number != 0 ? restore(varve, &choice, ret_catalog)
-                                   : rebuild(varve, &choice, ret_catalog);
+    return choice.copy.state.number != 0 ? restore(varve, &choice, ret_catalog)
+                                         : rebuild(varve, &choice, ret_catalog);
 }
