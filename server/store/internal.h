@@ -125,6 +125,7 @@ struct store {
     bool replaying, failed, stopping;
     unsigned checking;          /* checks that walk a checkpoint: freed blocks stay held */
     struct store_scrub *scrubs; /* all that are open */
+    uint64_t promised;          /* blocks: sum over all requests of what they may still take */
     uint64_t reserved_blocks;   /* set aside for reserved images and not mapped yet */
     struct store_stats counters;
     uint64_t mapped_blocks, logical_bytes; /* sums over all images */
@@ -137,6 +138,8 @@ int store_read_block(struct store *store, struct pblock at, uint8_t *buffer);
 
 /* Provides store->forest.need. The lock is let go meanwhile. */
 int store_provide_locked(struct store *store);
+/* The same, with `keep` blocks kept free when places for new pages are needed. */
+int store_provide_keeping_locked(struct store *store, uint64_t keep);
 /* For long walks over maps: counts a step in *steps, and lets the lock go for a moment after some
  * of them, so that reads and writes do not wait for the walk. */
 void store_walk_on_locked(struct store *store, unsigned *steps);
@@ -150,9 +153,13 @@ int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct 
 int store_provide_group_locked(struct store *store, uint64_t group);
 
 /* store_back.c: the same as store_take_locked, with space below that cannot run out when they are
- * written. */
-int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
+ * written. When the file system below is full, the last of it is for pages. */
+enum take_use { TAKE_FOR_PAGES, TAKE_FOR_DATA, TAKE_FOR_PROMISED_DATA };
+int store_take_backed_locked(struct store *store, enum take_use use, uint64_t want, uint64_t keep,
                              struct pblock *ret_first, uint64_t *ret_count);
+/* Has so many blocks, beyond what is kept for pages, backed while space below is to be had. -ENOSPC
+ * when it is known not to be. Lets the lock go. */
+int store_back_ahead_locked(struct store *store, uint64_t blocks);
 
 /* --- store_change.c: one change of the maps, the same at run time and at replay ---- */
 
@@ -164,6 +171,14 @@ int store_change_locked(struct store *store, struct journal_record *record);
 /* Several clones as one group, at one point in time; at most STORE_GROUP_MAX. */
 enum { STORE_GROUP_MAX = 256 };
 int store_change_group_locked(struct store *store, struct journal_record *records, size_t count);
+
+/* Makes the path of an image's map to the page of level `bottom` writable, and so its own: changes
+ * below it need no more than new places for these pages, until the image is cloned. With `keep`
+ * blocks kept free. Lets the lock go. */
+int store_prepare_path_locked(struct store *store, struct store_image *image, uint64_t key,
+                              uint8_t bottom, uint64_t keep);
+/* Pages of level 0 that are there and hold nothing go again; best effort. */
+void store_prune_leaf_locked(struct store *store, struct store_image *image, uint64_t key);
 
 /* Frees space that only waits: runs reclaim and a checkpoint. False when nothing came back. Lets
  * the lock go. */

@@ -16,7 +16,7 @@ static bool conflicts(const struct range_locks *locks, const struct range *range
 void range_lock(struct range_locks *locks, struct range *range, pthread_mutex_t *mutex,
                 pthread_cond_t *changed)
 {
-    while (conflicts(locks, range) || (locks->closed && range->alone)) {
+    while (conflicts(locks, range) || ((locks->closed || locks->pauses > 0) && range->alone)) {
         pthread_cond_wait(changed, mutex);
     }
     range->next = locks->held;
@@ -61,4 +61,23 @@ void range_reopen(struct range_locks *locks, pthread_cond_t *changed)
 {
     locks->closed = false;
     pthread_cond_broadcast(changed);
+}
+
+void range_pause(struct range_locks *locks)
+{
+    locks->pauses++;
+}
+
+void range_wait(const struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed)
+{
+    while (any_alone(locks)) {
+        pthread_cond_wait(changed, mutex);
+    }
+}
+
+void range_resume(struct range_locks *locks, pthread_cond_t *changed)
+{
+    if (--locks->pauses == 0) {
+        pthread_cond_broadcast(changed);
+    }
 }

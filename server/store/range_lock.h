@@ -22,6 +22,7 @@ struct range {
 struct range_locks {
     struct range *held;
     bool closed; /* to those that want to be alone */
+    unsigned pauses;
 };
 
 /* Waits on `changed` until no held range conflicts. */
@@ -33,5 +34,11 @@ void range_unlock(struct range_locks *locks, struct range *range, pthread_cond_t
  * shared come and go. */
 void range_close(struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed);
 void range_reopen(struct range_locks *locks, pthread_cond_t *changed);
+
+/* The same without keeping others of its kind out: range_pause, for each of several images, before
+ * range_wait for each. */
+void range_pause(struct range_locks *locks);
+void range_wait(const struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed);
+void range_resume(struct range_locks *locks, pthread_cond_t *changed);
 
 #endif

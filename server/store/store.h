@@ -111,9 +111,9 @@ int store_image_set_flags(struct store *store, uint64_t image, unsigned flags);
 int store_image_change_flags(struct store *store, uint64_t image, unsigned set, unsigned clear);
 int store_image_set_label(struct store *store, uint64_t image, const char *label);
 
-/* The head gets the content of `source` (size too), at one point in time. -ENOSPC when its size is
- * set aside and there is no room to set aside what it would have to be then; what the head holds
- * now counts as staying. */
+/* The head gets the content of `source` (size too), at one point in time. Nobody writes to `source`
+ * meanwhile: it is frozen, or the caller's alone. -ENOSPC when its size is set aside and there is
+ * no room to set aside what it would have to be then; what the head holds now counts as staying. */
 int store_image_rollback(struct store *store, uint64_t image, uint64_t source);
 /* 0, or the -ENOSPC that a rollback would be refused with now. */
 int store_image_rollback_fits(struct store *store, uint64_t image, uint64_t source);

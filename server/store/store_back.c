@@ -74,24 +74,51 @@ static int back_places(struct store *store, struct pblock first, uint64_t count)
     return r;
 }
 
-/* Backs the next group before the present one is used up, so that backed_min blocks are there when
- * the file system below turns out to be full. What fails here fails later where it matters. */
-static void back_ahead(struct store *store)
+/* Backs one more group with at least that many free blocks: 1, or 0 when there is none or it
+ * failed. */
+static int back_one(struct store *store, uint64_t at_least)
 {
     uint64_t total = store->super.limit_blocks;
     uint64_t group;
 
     if (store->options.read_only || store->no_space_below ||
-        space_totals(store->space).backed >= store->backed_min ||
-        !space_next_unbacked(store->space, store->backed_min, &group) ||
+        !space_next_unbacked(store->space, at_least, &group) ||
         store_provide_group_locked(store, group) < 0) {
-        return;
+        return 0;
     }
     uint64_t discards = space_discards(store->space);
     pthread_mutex_unlock(&store->lock);
     int r = back_group(store->io, group, total);
     pthread_mutex_lock(&store->lock);
     note_backed(store, group, r, discards);
+    return r == 0;
+}
+
+/* Backs the next group before the present one is used up, so that backed_min blocks are there when
+ * the file system below turns out to be full. What fails here fails later where it matters. */
+static void back_ahead(struct store *store)
+{
+    if (space_totals(store->space).backed < store->backed_min) {
+        (void)back_one(store, store->backed_min);
+    }
+}
+
+int store_back_ahead_locked(struct store *store, uint64_t blocks)
+{
+    uint64_t goal = store->backed_min + blocks;
+    uint64_t before = 0;
+
+    while (space_totals(store->space).backed < goal &&
+           space_totals(store->space).backed != before) {
+        before = space_totals(store->space).backed;
+        if (!back_one(store, store->backed_min)) {
+            (void)back_one(store, 1);
+        }
+    }
+    if (store->no_space_below && space_totals(store->space).backed < goal) {
+        return varve_fail(ENOSPC, "the file system below the store is full");
+    }
+    return 0;
 }
 
 /* The first free run of the store, group by group, that is backed or can be. */
@@ -127,14 +154,15 @@ static int take_anywhere(struct store *store, uint64_t want, uint64_t keep,
     return varve_fail(ENOSPC, "the file system below the store is full");
 }
 
-int store_take_backed_locked(struct store *store, uint64_t want, uint64_t keep,
+int store_take_backed_locked(struct store *store, enum take_use use, uint64_t want, uint64_t keep,
                              struct pblock *ret_first, uint64_t *ret_count)
 {
     uint64_t now = store->io->ops->now(store->io);
     bool full_below = store->no_space_below && now - store->no_space_since < NO_SPACE_AGAIN;
 
     store->last_take = now;
-    if (full_below && keep > 0 && space_totals(store->space).backed <= store->backed_min) {
+    if (full_below && use == TAKE_FOR_DATA &&
+        space_totals(store->space).backed <= store->backed_min + store->promised) {
         return varve_fail(ENOSPC, "the file system below the store is full");
     }
     int r = store_take_locked(store, want, keep, ret_first, ret_count);

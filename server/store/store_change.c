@@ -301,9 +301,9 @@ static int make_ready(struct store *store, size_t length, unsigned count)
     return r < 0 ? r : 0;
 }
 
-static int provide(struct store *store, unsigned *tries)
+static int provide(struct store *store, uint64_t keep, unsigned *tries)
 {
-    int r = store_provide_locked(store);
+    int r = store_provide_keeping_locked(store, keep);
 
     if (r == -ENOSPC && !store->replaying && (*tries)++ < 3 && store_make_room_locked(store)) {
         return 0;
@@ -366,12 +366,56 @@ int store_change_locked(struct store *store, struct journal_record *record)
             break;
         }
         if (r == FOREST_NEED) {
-            r = provide(store, &tries);
+            r = provide(store, 0, &tries);
         }
     }
     image_release_locked(store, image);
     image_release_locked(store, source);
     return r == UNCHANGED ? 0 : r;
+}
+
+int store_prepare_path_locked(struct store *store, struct store_image *image, uint64_t key,
+                              uint8_t bottom, uint64_t keep)
+{
+    unsigned tries = 0;
+    int r = 0;
+
+    do {
+        struct path path;
+
+        if ((r = make_ready(store, 0, 0)) < 0 || (r = image_writable(store, image)) < 0) {
+            return r;
+        }
+        if (r == 0) {
+            struct tree tree = image_tree(image);
+
+            r = forest_path(&store->forest, &tree, key, bottom, &path);
+            image_reload_root(store, image);
+        }
+        if (r != FOREST_NEED) {
+            return r;
+        }
+    } while ((r = provide(store, keep, &tries)) == 0);
+    return r;
+}
+
+void store_prune_leaf_locked(struct store *store, struct store_image *image, uint64_t key)
+{
+    struct page *leaf = NULL;
+    struct path path;
+    uint64_t span;
+
+    if (image_writable(store, image) != 0 ||
+        forest_find(&store->forest, image->record.root, image->record.level, RANK_IMAGE, key, &leaf,
+                    &span) != 0 ||
+        leaf == NULL || !leaf->dirty) {
+        return;
+    }
+    struct tree tree = image_tree(image);
+    if (forest_path(&store->forest, &tree, key, 0, &path) == 0) {
+        forest_prune(&store->forest, &path, 0);
+    }
+    image_reload_root(store, image);
 }
 
 /* Is everything in memory that this clone needs? */
@@ -391,6 +435,22 @@ static int clone_ready(struct store *store, struct store_image *image,
     return 0;
 }
 
+/* A clone waits for the changes of its source that are under way: it shows whole requests, and
+ * those in a full store count on what the image has for itself. */
+static void pause_writes(struct store *store, struct store_image *const *sources, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sources[i] != NULL) {
+            range_pause(&sources[i]->ranges);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (sources[i] != NULL) {
+            range_wait(&sources[i]->ranges, &store->lock, &store->changed);
+        }
+    }
+}
+
 int store_change_group_locked(struct store *store, struct journal_record *records, size_t count)
 {
     struct store_image *images[STORE_GROUP_MAX] = {NULL};
@@ -403,6 +463,7 @@ int store_change_group_locked(struct store *store, struct journal_record *record
         assert(records[i].kind == JOURNAL_CLONE);
         r = find_images(store, &records[i], &images[i], &sources[i]);
     }
+    pause_writes(store, sources, count);
     while (r == 0) {
         if ((r = make_ready(store, journal_record_length(&records[0]), (unsigned)count)) < 0) {
             break;
@@ -413,7 +474,7 @@ int store_change_group_locked(struct store *store, struct journal_record *record
         if (r == 0) {
             break;
         }
-        r = r == FOREST_NEED ? provide(store, &tries) : r;
+        r = r == FOREST_NEED ? provide(store, 0, &tries) : r;
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = apply_clone(store, images[i], sources[i], &records[i]);
@@ -421,6 +482,9 @@ int store_change_group_locked(struct store *store, struct journal_record *record
         record_done(store, &records[i], i + 1 < count);
     }
     for (size_t i = 0; i < count; i++) {
+        if (sources[i] != NULL) {
+            range_resume(&sources[i]->ranges, &store->changed);
+        }
         image_release_locked(store, images[i]);
         image_release_locked(store, sources[i]);
     }

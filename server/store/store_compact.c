@@ -114,13 +114,13 @@ static int take_run(struct store *store, unsigned want, unsigned *short_runs,
     unsigned room_tries = 0;
 
     for (;;) {
-        uint64_t keep = store->reserve + store->reserved_blocks;
+        uint64_t keep = store->reserve + store->reserved_blocks + store_promised_locked(store);
         int r = store_check_alive_locked(store);
 
         if (r < 0) {
             return r;
         }
-        r = store_take_backed_locked(store, want, keep, ret_first, ret_count);
+        r = store_take_backed_locked(store, TAKE_FOR_DATA, want, keep, ret_first, ret_count);
         if (r == -ENOSPC && room_tries++ < MAKE_ROOM_TRIES && store_make_room_locked(store)) {
             continue;
         }

@@ -26,17 +26,53 @@ static inline bool byte_range_fits(uint64_t size, uint64_t offset, uint64_t leng
     return offset <= size && length <= size - offset;
 }
 
+/* --- store_room.c: room for a request before its first change ---- */
+
+/* Room for the data of one request. Zeroes: none. */
+struct promise {
+    enum extent_use use;
+    uint64_t blocks; /* promised and not taken yet; counted in store->promised */
+    bool backed;     /* with space below */
+};
+
+/* Makes sure of places for new content of these blocks and, when it is more than one, of the map
+ * pages that refer to them; the caller holds their range alone. -ENOSPC without any effect; after 0
+ * the request does not fail for want of space. Lets the lock go. */
+int store_promise_locked(struct store *store, struct store_image *image, struct lblock first,
+                         uint64_t count, struct promise *ret_promise);
+/* What was not taken is free for others. */
+void store_promise_end_locked(struct store *store, struct promise *promise);
+
+/* Takes up to `want` places next to each other, out of the promise. Lets the lock go. */
+int store_take_places_locked(struct store *store, struct promise *promise, unsigned want,
+                             struct extent_block *ret_block, unsigned *ret_count);
+
+/* The same for a run of free blocks, up to `want`, that goes to no open extent. -ENOSPC: there is
+ * none; the other way still works. */
+int store_take_run_locked(struct store *store, struct promise *promise, unsigned want,
+                          struct pblock *ret_first, uint64_t *ret_count);
+/* Gives all of a run back that was not written. */
+void store_untake_run_locked(struct store *store, struct promise *promise, struct pblock first,
+                             uint64_t count);
+
+/* Makes sure of the map pages that zeroing this range changes. -ENOSPC without any effect. Lets the
+ * lock go. */
+int store_prepare_zero_locked(struct store *store, struct store_image *image,
+                              const struct byte_range *range);
+
+/* Blocks that nothing but promised data may take. */
+uint64_t store_promised_locked(const struct store *store);
+
+/* --- data ---- */
+
 /* Whole blocks; the caller holds the range lock, and store->lock not. */
 int store_read_blocks(struct store *store, struct store_image *image, struct lblock first,
                       uint64_t count, uint8_t *buffer);
-int store_write_blocks(struct store *store, struct store_image *image, struct lblock first,
-                       uint64_t count, const uint8_t *buffer);
 /* Up to `count` blocks of one leaf, written to places of their own; *ret_count says how many. With
  * 0 there is no room for that, and nothing was done. */
 int store_write_straight(struct store *store, struct store_image *image, struct lblock first,
-                         unsigned count, const uint8_t *buffer, unsigned *ret_count);
-/* Blocks that a write to the image leaves free for others. */
-uint64_t store_blocks_to_keep(const struct store *store, const struct store_image *image);
+                         unsigned count, const uint8_t *buffer, struct promise *promise,
+                         unsigned *ret_count);
 /* Makes whole blocks holes, with a record for each step. */
 int store_punch(struct store *store, struct store_image *image, struct lblock first,
                 uint64_t count);

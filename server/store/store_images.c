@@ -41,7 +41,8 @@ static int check_reserve_locked(const struct store *store, uint64_t blocks)
 {
     struct space_totals totals = space_totals(store->space);
 
-    if (totals.free < store->reserve + store->reserved_blocks + blocks) {
+    if (totals.free <
+        store->reserve + store->reserved_blocks + store_promised_locked(store) + blocks) {
         return varve_fail(ENOSPC, "%llu MiB cannot be set aside: %llu MiB are free",
                           (unsigned long long)(blocks >> 8),
                           (unsigned long long)(totals.free >> 8));

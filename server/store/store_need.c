@@ -9,9 +9,10 @@
 #include "format/count_page.h"
 #include "store/internal.h"
 #include "store/scrub.h"
+#include "store/store_data.h"
 
 /* Places for new pages are taken in runs, so that a checkpoint writes them in long pieces. */
-enum { PLACES_AT_ONCE = 128, READ_TRIES = 3 };
+enum { PLACES_AT_ONCE = 128, PLACES_SCARCE = 8, READ_TRIES = 3 };
 
 int store_read_block(struct store *store, struct pblock at, uint8_t *buffer)
 {
@@ -128,11 +129,23 @@ int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct 
     }
 }
 
-static int provide_places(struct store *store)
+/* As long as there is plenty, many at once; when what is free is kept for something, few, so that
+ * no places lie idle that others miss. */
+static uint64_t places_to_take(const struct store *store)
+{
+    uint64_t kept = store->reserve + store->reserved_blocks + store_promised_locked(store);
+    uint64_t free = space_totals(store->space).free;
+    uint64_t plenty = free > kept ? free - kept : 0;
+
+    return min_u64(max_u64(plenty, PLACES_SCARCE), PLACES_AT_ONCE);
+}
+
+static int provide_places(struct store *store, uint64_t keep)
 {
     struct pblock first;
     uint64_t count;
-    int r = store_take_backed_locked(store, PLACES_AT_ONCE, 0, &first, &count);
+    int r = store_take_backed_locked(store, TAKE_FOR_PAGES, places_to_take(store),
+                                     keep + store_promised_locked(store), &first, &count);
 
     if (r < 0) {
         return r;
@@ -148,6 +161,11 @@ static int provide_places(struct store *store)
 
 int store_provide_locked(struct store *store)
 {
+    return store_provide_keeping_locked(store, 0);
+}
+
+int store_provide_keeping_locked(struct store *store, uint64_t keep)
+{
     struct need need = store->forest.need;
 
     switch (need.kind) {
@@ -156,7 +174,7 @@ int store_provide_locked(struct store *store)
     case NEED_GROUP:
         return store_provide_group_locked(store, need.group);
     case NEED_PLACE:
-        return provide_places(store);
+        return provide_places(store, keep);
     case NEED_COPY:
         return varve_fail(ENOSPC, "block %llu of the extents is shared too often",
                           (unsigned long long)need.ref.at.n);

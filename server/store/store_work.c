@@ -70,8 +70,8 @@ int store_discard_step_locked(struct store *store)
     struct pblock first;
     uint64_t count;
 
-    /* when it is full below, what we give away may not come back */
-    if (store->no_space_below ||
+    /* when it is full below, what we give away may not come back; what is promised stays free */
+    if (store->no_space_below || store->promised > 0 ||
         store->io->ops->now(store->io) - store->last_take < DISCARD_QUIET ||
         !space_take_discardable(store->space, DISCARD_BLOCKS_MIN, store->backed_min, &first,
                                 &count)) {

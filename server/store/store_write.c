@@ -1,8 +1,9 @@
 /*
- * Writing: the whole story, top to bottom. The range is locked; the edges are read and patched;
- * then, leaf by leaf: take places in the open extent, copy and sum, and change the map with its
- * record. Everything that can fail does so before the change. (Large pieces do without the open
- * extent: store_write_straight.c.)
+ * Writing: the whole story, top to bottom. The range is locked; room for all of the request is made
+ * sure of (store_room.c); the edges are read and patched; then, leaf by leaf: take places in the
+ * open extent, copy and sum, and change the map with its record. Everything that can fail for want
+ * of space does so before the first change. (Large pieces do without the open extent:
+ * store_write_straight.c.)
  */
 #include <assert.h>
 #include <errno.h>
@@ -36,199 +37,6 @@ struct byte_range byte_range_of(uint64_t offset, uint64_t length)
     return range;
 }
 
-/* --- places ---- */
-
-/* Does this image alone refer to all these blocks? Then new content for them needs no space for
- * long: the old comes back with the next checkpoint. */
-static int owned_alone(struct store *store, const struct store_image *image, struct lblock first,
-                       unsigned count)
-{
-    struct ref ref = image->record.root;
-
-    for (uint8_t level = image->record.level;; level--) {
-        struct page *page;
-        int r;
-
-        if (ref_is_hole(ref)) {
-            return 0;
-        }
-        if ((r = forest_ready(&store->forest, ref.at)) != 0 ||
-            (r = forest_page(&store->forest, ref, (uint8_t)(RANK_IMAGE + level), &page)) != 0) {
-            return r == FOREST_NEED ? -EAGAIN : r;
-        }
-        if (space_count(store->space, ref.at) > 1) {
-            return 0;
-        }
-        for (unsigned i = 0; level == 0 && i < count; i++) {
-            ref = ref_load(page->bytes + (size_t)key_index(first.n + i, 0) * REF_BYTES);
-            if (ref_is_hole(ref)) {
-                return 0;
-            }
-            if ((r = forest_ready(&store->forest, ref.at)) != 0) {
-                return r == FOREST_NEED ? -EAGAIN : r;
-            }
-            if (space_count(store->space, ref.at) > 1) {
-                return 0;
-            }
-        }
-        if (level == 0) {
-            return 1;
-        }
-        ref = ref_load(page->bytes + (size_t)key_index(first.n, level) * REF_BYTES);
-    }
-}
-
-static uint64_t blocks_to_keep(const struct store *store, enum extent_use use)
-{
-    if (use == EXTENT_OVERWRITE) {
-        return store->reserve / 2;
-    }
-    return store->reserve + store->reserved_blocks;
-}
-
-/* What was set aside comes from places that nobody without a promise may take, and may use what
- * metadata has left of the reserve. */
-static enum extent_use use_for(const struct store_image *image)
-{
-    return image_outstanding(&image->record) > 0 ? EXTENT_OVERWRITE : EXTENT_NORMAL;
-}
-
-uint64_t store_blocks_to_keep(const struct store *store, const struct store_image *image)
-{
-    return blocks_to_keep(store, use_for(image));
-}
-
-/* Gives the current extent of that use places, opening one first where there is none. Lets the lock
- * go. */
-static int refill(struct store *store, enum extent_use use)
-{
-    struct open_extents *x = &store->extents;
-    struct pblock first;
-    uint64_t count;
-    int r;
-
-    if (x->current[use] == NULL && !open_extents_open(x, use)) {
-        r = store_write_out_locked(store, false);
-        if (r == 0 || r == -EAGAIN) {
-            pthread_cond_wait(&store->changed, &store->lock);
-            r = 0;
-        }
-        return r < 0 ? r : 0;
-    }
-    struct open_extent *e = x->current[use];
-    r = store_take_backed_locked(store, x->blocks - e->count, blocks_to_keep(store, use), &first,
-                                 &count);
-    if (r < 0) {
-        return r;
-    }
-    /* the lock was let go: is it still the one, and does it still have room? */
-    if (x->current[use] != e || x->blocks - e->count < count) {
-        space_untake(store->space, first, count);
-        return 0;
-    }
-    open_extents_add_places(x, use, first, count);
-    return 0;
-}
-
-/* Takes up to `want` places, next to each other, for new content of these blocks. */
-static int take_places(struct store *store, const struct store_image *image, struct lblock lblock,
-                       unsigned want, struct extent_block *ret_block, unsigned *ret_count)
-{
-    enum extent_use use = use_for(image);
-    unsigned tries = 0;
-
-    for (;;) {
-        int r = store_check_alive_locked(store);
-
-        if (r < 0) {
-            return r;
-        }
-        *ret_count = open_extents_take(&store->extents, use, want, ret_block);
-        if (*ret_count > 0) {
-            if (store->extents.current[use] == NULL) {
-                store_wake_locked(store, STORE_WRITE_OUT);
-            }
-            return 0;
-        }
-        r = refill(store, use);
-        if (r != -ENOSPC) {
-            if (r < 0) {
-                return r;
-            }
-            continue;
-        }
-        if (tries++ < 3 && store_make_room_locked(store)) {
-            continue;
-        }
-        if (use == EXTENT_OVERWRITE) {
-            return r;
-        }
-        do {
-            r = owned_alone(store, image, lblock, want);
-        } while (r == -EAGAIN && (r = store_provide_locked(store)) == 0);
-        if (r <= 0) {
-            return r < 0 ? r : varve_fail(ENOSPC, "the store is full");
-        }
-        use = EXTENT_OVERWRITE;
-        tries = 0;
-    }
-}
-
-/* Does the image alone refer to all of these? 1, 0 or -errno. Lets the lock go. */
-static int all_owned_alone(struct store *store, const struct store_image *image,
-                           struct lblock first, uint64_t count)
-{
-    while (count > 0) {
-        unsigned piece = (unsigned)min_u64(count, REFS_PER_PAGE - key_index(first.n, 0));
-        int r = owned_alone(store, image, first, piece);
-
-        if (r == -EAGAIN) {
-            r = store_provide_locked(store);
-            if (r < 0) {
-                return r;
-            }
-            continue;
-        }
-        if (r <= 0) {
-            return r;
-        }
-        first.n += piece;
-        count -= piece;
-    }
-    return 1;
-}
-
-/* Map pages that a change of one leaf moves: the path to it, and the table's. */
-enum { PAGES_PER_LEAF = 8 };
-
-/* Is there room for the whole request? A large one is done leaf by leaf, and must not fail for want
- * of space half way. What others take meanwhile, it cannot know. Lets the lock go. */
-static int room_for_all(struct store *store, const struct store_image *image, struct lblock first,
-                        uint64_t count)
-{
-    const struct open_extent *open = store->extents.current[EXTENT_NORMAL];
-    uint64_t leaves = (first.n + count - 1) / REFS_PER_PAGE - first.n / REFS_PER_PAGE + (count > 0);
-    /* What the pages of the first piece take must not be missing for the second. */
-    uint64_t pages = count > 1 ? leaves * PAGES_PER_LEAF : 0;
-
-    /* A checkpoint between two pieces seals the open extent: its places count for one piece. */
-    if (image_outstanding(&image->record) >= count ||
-        (count <= 1 && open != NULL && open->count - open->taken >= count)) {
-        return 0;
-    }
-    for (unsigned tries = 0; tries < 4; tries++) {
-        if (space_totals(store->space).free >=
-            blocks_to_keep(store, EXTENT_NORMAL) + count + pages) {
-            return 0;
-        }
-        if (!store_make_room_locked(store)) {
-            break;
-        }
-    }
-    int r = all_owned_alone(store, image, first, count);
-    return r > 0 ? 0 : r < 0 ? r : varve_fail(ENOSPC, "the store is full");
-}
-
 /* --- blocks ---- */
 
 static void copy_and_sum(const struct store *store, struct extent_block block, unsigned count,
@@ -245,13 +53,14 @@ static void copy_and_sum(const struct store *store, struct extent_block block, u
 
 /* Up to `count` blocks of one leaf; *ret_count says how many. */
 static int write_piece(struct store *store, struct store_image *image, struct lblock first,
-                       unsigned count, const uint8_t *buffer, unsigned *ret_count)
+                       unsigned count, const uint8_t *buffer, struct promise *promise,
+                       unsigned *ret_count)
 {
     struct extent_block block;
     uint8_t crcs[4 * REFS_PER_PAGE];
 
     pthread_mutex_lock(&store->lock);
-    int r = take_places(store, image, first, count, &block, ret_count);
+    int r = store_take_places_locked(store, promise, count, &block, ret_count);
     pthread_mutex_unlock(&store->lock);
     if (r < 0) {
         return r;
@@ -280,8 +89,8 @@ static int write_piece(struct store *store, struct store_image *image, struct lb
     return r;
 }
 
-int store_write_blocks(struct store *store, struct store_image *image, struct lblock first,
-                       uint64_t count, const uint8_t *buffer)
+static int write_blocks(struct store *store, struct store_image *image, struct lblock first,
+                        uint64_t count, const uint8_t *buffer, struct promise *promise)
 {
     while (count > 0) {
         unsigned want = (unsigned)min_u64(count, REFS_PER_PAGE - key_index(first.n, 0));
@@ -289,11 +98,12 @@ int store_write_blocks(struct store *store, struct store_image *image, struct lb
         int r = 0;
 
         if (want >= store->straight_min) {
-            r = store_write_straight(store, image, first, want, buffer, &done);
+            r = store_write_straight(store, image, first, want, buffer, promise, &done);
         }
         if (r == 0 && done == 0) {
-            r = write_piece(store, image, first, want, buffer, &done);
+            r = write_piece(store, image, first, want, buffer, promise, &done);
         }
+
         if (r < 0) {
             return r;
         }
@@ -307,7 +117,7 @@ int store_write_blocks(struct store *store, struct store_image *image, struct lb
 /* Part of a block: read, patch, write. `from` NULL: zeroes, and nothing is done where there is a
  * hole. */
 static int write_part(struct store *store, struct store_image *image, struct lblock lblock,
-                      unsigned start, unsigned end, const uint8_t *from)
+                      unsigned start, unsigned end, const uint8_t *from, struct promise *promise)
 {
     _Alignas(BLOCK_SIZE) uint8_t bytes[BLOCK_SIZE];
     int r = store_read_blocks(store, image, lblock, 1, bytes);
@@ -320,7 +130,7 @@ static int write_part(struct store *store, struct store_image *image, struct lbl
     } else {
         memset(bytes + start, 0, end - start);
     }
-    return store_write_blocks(store, image, lblock, 1, bytes);
+    return write_blocks(store, image, lblock, 1, bytes, promise);
 }
 
 /* --- the calls ---- */
@@ -361,10 +171,12 @@ static void mark_incomplete_locked(struct store *store, struct store_image *imag
 
 /* Lets the range go and commits for FUA. `begun`: the change was legal, so that a failure is ours.
  */
-static int end_change(struct store *store, struct store_image *image, struct range *held, int r,
-                      unsigned flags, bool begun)
+static int end_change(struct store *store, struct store_image *image, struct range *held,
+                      struct promise promises[2], int r, unsigned flags, bool begun)
 {
     pthread_mutex_lock(&store->lock);
+    store_promise_end_locked(store, &promises[0]);
+    store_promise_end_locked(store, &promises[1]);
     if (r < 0 && begun) {
         mark_incomplete_locked(store, image, r);
     }
@@ -382,6 +194,7 @@ int store_write(struct store *store, struct store_image *image, const void *buff
     struct byte_range range = byte_range_of(offset, length);
     struct range held = {.start = range.start, .end = range.end, .alone = true};
     const uint8_t *from = buffer;
+    struct promise promises[2] = {{0}, {0}};
 
     if (length == 0) {
         return 0;
@@ -390,23 +203,25 @@ int store_write(struct store *store, struct store_image *image, const void *buff
     int r = begin_change(store, image, &held, offset, length);
     bool begun = r == 0;
     if (r == 0) {
-        r = room_for_all(store, image, lblock_at(range.start), range.end - range.start);
+        r = store_promise_locked(store, image, lblock_at(range.start), range.end - range.start,
+                                 &promises[0]);
     }
     store->counters.writes++;
     store->counters.write_bytes += length;
     pthread_mutex_unlock(&store->lock);
     if (r == 0 && range.head_to > range.head_from) {
-        r = write_part(store, image, range.head, range.head_from, range.head_to, from);
+        r = write_part(store, image, range.head, range.head_from, range.head_to, from,
+                       &promises[0]);
         from += range.head_to - range.head_from;
     }
     if (r == 0 && range.middle_count > 0) {
-        r = store_write_blocks(store, image, range.middle, range.middle_count, from);
+        r = write_blocks(store, image, range.middle, range.middle_count, from, &promises[0]);
         from += range.middle_count << BLOCK_SHIFT;
     }
     if (r == 0 && range.tail_to > 0) {
-        r = write_part(store, image, range.tail, 0, range.tail_to, from);
+        r = write_part(store, image, range.tail, 0, range.tail_to, from, &promises[0]);
     }
-    return end_change(store, image, &held, r, flags, begun);
+    return end_change(store, image, &held, promises, r, flags, begun);
 }
 
 int store_punch(struct store *store, struct store_image *image, struct lblock first, uint64_t count)
@@ -440,12 +255,52 @@ static int is_hole(struct store *store, struct store_image *image, struct lblock
 int store_zero_part(struct store *store, struct store_image *image, struct lblock lblock,
                     unsigned start, unsigned end)
 {
+    struct promise promise = {0};
     int hole = is_hole(store, image, lblock);
 
     if (hole != 0) {
         return hole < 0 ? hole : 0;
     }
-    return write_part(store, image, lblock, start, end, NULL);
+    pthread_mutex_lock(&store->lock);
+    int r = store_promise_locked(store, image, lblock, 1, &promise);
+    pthread_mutex_unlock(&store->lock);
+    if (r == 0) {
+        r = write_part(store, image, lblock, start, end, NULL, &promise);
+    }
+    pthread_mutex_lock(&store->lock);
+    store_promise_end_locked(store, &promise);
+    pthread_mutex_unlock(&store->lock);
+    return r;
+}
+
+/* Edges that are holes are nothing to do. */
+static int leave_out_holes(struct store *store, struct store_image *image, struct byte_range *range)
+{
+    int hole = range->head_to > range->head_from ? is_hole(store, image, range->head) : 0;
+
+    if (hole > 0) {
+        range->head_to = range->head_from;
+    }
+    if (hole >= 0 && range->tail_to > 0) {
+        hole = is_hole(store, image, range->tail);
+        range->tail_to = hole > 0 ? 0 : range->tail_to;
+    }
+    return hole < 0 ? hole : 0;
+}
+
+/* All that a zeroing can lack is there, or nothing of it is done. */
+static int zero_room_locked(struct store *store, struct store_image *image,
+                            const struct byte_range *range, struct promise *ret_edges)
+{
+    int r = 0;
+
+    if (range->head_to > range->head_from) {
+        r = store_promise_locked(store, image, range->head, 1, &ret_edges[0]);
+    }
+    if (r == 0 && range->tail_to > 0) {
+        r = store_promise_locked(store, image, range->tail, 1, &ret_edges[1]);
+    }
+    return r == 0 ? store_prepare_zero_locked(store, image, range) : r;
 }
 
 int store_zero(struct store *store, struct store_image *image, uint64_t length, uint64_t offset,
@@ -453,6 +308,7 @@ int store_zero(struct store *store, struct store_image *image, uint64_t length, 
 {
     struct byte_range range = byte_range_of(offset, length);
     struct range held = {.start = range.start, .end = range.end, .alone = true};
+    struct promise edges[2] = {{0}, {0}};
 
     if (length == 0) {
         return 0;
@@ -463,16 +319,24 @@ int store_zero(struct store *store, struct store_image *image, uint64_t length, 
     store->counters.zeroes++;
     store->counters.zero_bytes += length;
     pthread_mutex_unlock(&store->lock);
+    if (r == 0) {
+        r = leave_out_holes(store, image, &range);
+    }
+    if (r == 0) {
+        pthread_mutex_lock(&store->lock);
+        r = zero_room_locked(store, image, &range, edges);
+        pthread_mutex_unlock(&store->lock);
+    }
     if (r == 0 && range.head_to > range.head_from) {
-        r = store_zero_part(store, image, range.head, range.head_from, range.head_to);
+        r = write_part(store, image, range.head, range.head_from, range.head_to, NULL, &edges[0]);
     }
     if (r == 0 && range.middle_count > 0) {
         r = store_punch(store, image, range.middle, range.middle_count);
     }
     if (r == 0 && range.tail_to > 0) {
-        r = store_zero_part(store, image, range.tail, 0, range.tail_to);
+        r = write_part(store, image, range.tail, 0, range.tail_to, NULL, &edges[1]);
     }
-    return end_change(store, image, &held, r, flags, begun);
+    return end_change(store, image, &held, edges, r, flags, begun);
 }
 
 int store_flush(struct store *store)

@@ -19,7 +19,7 @@ struct run {
 
 /* *ret_run is empty when there is no run that is worth it: whatever is to be done about that, the
  * way through an open extent does. */
-static int take_run(struct store *store, const struct store_image *image, unsigned want,
+static int take_run(struct store *store, struct promise *promise, unsigned want,
                     struct run *ret_run)
 {
     struct run run;
@@ -29,13 +29,12 @@ static int take_run(struct store *store, const struct store_image *image, unsign
     if (r < 0) {
         return r;
     }
-    r = store_take_backed_locked(store, want, store_blocks_to_keep(store, image), &run.first,
-                                 &run.count);
+    r = store_take_run_locked(store, promise, want, &run.first, &run.count);
     if (r < 0) {
         return r == -ENOSPC ? 0 : r;
     }
     if (run.count < min_u64(want, store->straight_min)) {
-        space_untake(store->space, run.first, run.count);
+        store_untake_run_locked(store, promise, run.first, run.count);
         return 0;
     }
     *ret_run = run;
@@ -64,13 +63,14 @@ static int write_run(struct store *store, struct run run, const uint8_t *from)
 }
 
 int store_write_straight(struct store *store, struct store_image *image, struct lblock first,
-                         unsigned count, const uint8_t *buffer, unsigned *ret_count)
+                         unsigned count, const uint8_t *buffer, struct promise *promise,
+                         unsigned *ret_count)
 {
     uint8_t crcs[4 * REFS_PER_PAGE];
     struct run run;
 
     pthread_mutex_lock(&store->lock);
-    int r = take_run(store, image, count, &run);
+    int r = take_run(store, promise, count, &run);
     pthread_mutex_unlock(&store->lock);
     *ret_count = (unsigned)run.count;
     if (r < 0 || run.count == 0) {

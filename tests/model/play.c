@@ -113,11 +113,9 @@ static void settle_failed(struct play *play)
             return; /* it was stopped meanwhile */
         play_failed(play, "reading after a failed write fails as well");
     }
-    if (refused && !model_state_is(&found, model_before(play->history), NULL, why, sizeof(why))) {
-        if (!play->forgiving && play->strict)
-            play_failed(play, "for want of space it failed, and did something: %s", why);
-        play->partial++;
-    }
+    if (refused && !play->forgiving &&
+        !model_state_is(&found, model_before(play->history), NULL, why, sizeof(why)))
+        play_failed(play, "for want of space it failed, and did something: %s", why);
     if (!model_found(play->history, &found, MODEL_KILLED, why, sizeof(why)))
         play_failed(play, "after a failed write: %s", why);
 }

@@ -19,8 +19,6 @@ struct play {
     uint64_t operation; /* number of the last one, which is also in the bytes it writes */
     bool verbose;
     bool forgiving;     /* faults are about: EIO and ENOMEM are legal answers */
-    bool strict;        /* ENOSPC must have had no effect, not even on some blocks of a request */
-    uint64_t partial;   /* how often it had one */
     bool refused_now;   /* the last answer was ENOSPC */
     uint64_t moved;     /* bytes, by compactions */
     const char *repeat; /* the command that repeats this */
