@@ -36,10 +36,10 @@ void range_unlock(struct range_locks *locks, struct range *range, pthread_cond_t
     pthread_cond_broadcast(changed);
 }
 
-static bool any_alone(const struct range_locks *locks)
+static bool any_alone(const struct range_locks *locks, bool moves)
 {
     for (const struct range *held = locks->held; held != NULL; held = held->next) {
-        if (held->alone) {
+        if (held->alone && (moves || !held->moves)) {
             return true;
         }
     }
@@ -52,7 +52,7 @@ void range_close(struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond
         pthread_cond_wait(changed, mutex);
     }
     locks->closed = true;
-    while (any_alone(locks)) {
+    while (any_alone(locks, true)) {
         pthread_cond_wait(changed, mutex);
     }
 }
@@ -70,7 +70,7 @@ void range_pause(struct range_locks *locks)
 
 void range_wait(const struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed)
 {
-    while (any_alone(locks)) {
+    while (any_alone(locks, false)) {
         pthread_cond_wait(changed, mutex);
     }
 }

@@ -16,6 +16,7 @@
 struct range {
     uint64_t start, end; /* blocks, end excluded */
     bool alone;
+    bool moves; /* alone, but changes no content: a clone may overtake it */
     struct range *next;
 };
 
@@ -35,8 +36,8 @@ void range_unlock(struct range_locks *locks, struct range *range, pthread_cond_t
 void range_close(struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed);
 void range_reopen(struct range_locks *locks, pthread_cond_t *changed);
 
-/* The same without keeping others of its kind out: range_pause, for each of several images, before
- * range_wait for each. */
+/* The same, but for moves, without keeping others of its kind out: range_pause, for each of several
+ * images, before range_wait for each. */
 void range_pause(struct range_locks *locks);
 void range_wait(const struct range_locks *locks, pthread_mutex_t *mutex, pthread_cond_t *changed);
 void range_resume(struct range_locks *locks, pthread_cond_t *changed);

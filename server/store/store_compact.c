@@ -268,7 +268,8 @@ static int move_held_locked(struct store_compaction *c)
 static int move_locked(struct store_compaction *c)
 {
     struct store *store = c->store;
-    struct range held = {.start = c->key, .end = c->key + REFS_PER_PAGE, .alone = true};
+    struct range held = {
+        .start = c->key, .end = c->key + REFS_PER_PAGE, .alone = true, .moves = true};
     struct store_compaction_state before = c->state;
 
     range_lock(&c->image->ranges, &held, &store->lock, &store->changed);

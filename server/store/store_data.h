@@ -35,11 +35,12 @@ struct promise {
     bool backed;     /* with space below */
 };
 
-/* Makes sure of places for new content of these blocks and, when it is more than one, of the map
- * pages that refer to them; the caller holds their range alone. -ENOSPC without any effect; after 0
- * the request does not fail for want of space. Lets the lock go. */
+/* Makes sure of places for new content of these blocks and, when it is more than one or only a part
+ * of what is asked for, of the map pages that refer to them; the caller holds their range alone.
+ * -ENOSPC without any effect; after 0 the request does not fail for want of space. Lets the lock
+ * go. */
 int store_promise_locked(struct store *store, struct store_image *image, struct lblock first,
-                         uint64_t count, struct promise *ret_promise);
+                         uint64_t count, bool is_part, struct promise *ret_promise);
 /* What was not taken is free for others. */
 void store_promise_end_locked(struct store *store, struct promise *promise);
 

@@ -268,7 +268,7 @@ static int choose_use(struct store *store, const struct store_image *image, stru
 }
 
 int store_promise_locked(struct store *store, struct store_image *image, struct lblock first,
-                         uint64_t count, struct promise *ret_promise)
+                         uint64_t count, bool is_part, struct promise *ret_promise)
 {
     enum extent_use use;
     int r = choose_use(store, image, first, count, &use);
@@ -278,7 +278,7 @@ int store_promise_locked(struct store *store, struct store_image *image, struct 
     }
     *ret_promise = (struct promise){.use = use, .blocks = use == EXTENT_NORMAL ? count : 0};
     store->promised += ret_promise->blocks;
-    if (count > 1) {
+    if (count > 1 || is_part) {
         /* Where new pages stay, half of the reserve is left to those that only move. */
         uint64_t keep = use == EXTENT_NORMAL ? store->reserve / 2 : 0;
 

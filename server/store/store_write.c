@@ -204,7 +204,7 @@ int store_write(struct store *store, struct store_image *image, const void *buff
     bool begun = r == 0;
     if (r == 0) {
         r = store_promise_locked(store, image, lblock_at(range.start), range.end - range.start,
-                                 &promises[0]);
+                                 false, &promises[0]);
     }
     store->counters.writes++;
     store->counters.write_bytes += length;
@@ -262,7 +262,7 @@ int store_zero_part(struct store *store, struct store_image *image, struct lbloc
         return hole < 0 ? hole : 0;
     }
     pthread_mutex_lock(&store->lock);
-    int r = store_promise_locked(store, image, lblock, 1, &promise);
+    int r = store_promise_locked(store, image, lblock, 1, false, &promise);
     pthread_mutex_unlock(&store->lock);
     if (r == 0) {
         r = write_part(store, image, lblock, start, end, NULL, &promise);
@@ -292,13 +292,14 @@ static int leave_out_holes(struct store *store, struct store_image *image, struc
 static int zero_room_locked(struct store *store, struct store_image *image,
                             const struct byte_range *range, struct promise *ret_edges)
 {
+    bool is_part = range->end > range->start + 1;
     int r = 0;
 
     if (range->head_to > range->head_from) {
-        r = store_promise_locked(store, image, range->head, 1, &ret_edges[0]);
+        r = store_promise_locked(store, image, range->head, 1, is_part, &ret_edges[0]);
     }
     if (r == 0 && range->tail_to > 0) {
-        r = store_promise_locked(store, image, range->tail, 1, &ret_edges[1]);
+        r = store_promise_locked(store, image, range->tail, 1, is_part, &ret_edges[1]);
     }
     return r == 0 ? store_prepare_zero_locked(store, image, range) : r;
 }
