@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# timeout: 900
+# timeout: 1800
 """The bench in its smallest form: every load, state and measure runs, and a result comes of it.
 
 How fast anything was is of no account here.
