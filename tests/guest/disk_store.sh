@@ -4,6 +4,7 @@
 #   store_script KIND RECORDS ARG…      prints a script that makes a store on it, serves it, and lets the writers of
 #                                       write_sequence.py loose with ARG…; KIND is files, device (extents on a bare
 #                                       partition) or buffered (so, through the page cache)
+#   read_options ARG…                   sets $seed (--seed N, else by chance) and $count (--count N, else as it was)
 # shellcheck shell=bash
 # shellcheck source=guest.sh
 . "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
@@ -41,4 +42,18 @@ kill -TERM \$server
 wait \$server
 umount /mnt/disk
 END
+}
+
+# both are read by those who source this file
+# shellcheck disable=SC2034
+read_options() {
+    seed=$RANDOM
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --seed) seed=$2 ;;
+        --count) count=$2 ;;
+        *) fail "unknown option '$1'" ;;
+        esac
+        shift 2
+    done
 }

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # The power goes while a server in a guest writes to the guest's own disk: what its page cache and memory held is lost. What
-# was flushed is there afterwards, and the rest is a prefix of what was answered. VARVE_POWER_CUTS is the number for each
-# of VARVE_POWER_KINDS (those of store_script).
+# was flushed is there afterwards, and the rest is a prefix of what was answered.
+#
+#   test_power_cut.sh [--count N] [--seed N]    N cuts (VARVE_POWER_CUTS) for each of VARVE_POWER_KINDS (see store_script)
+#
 # timeout: 900
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/disk_store.sh"
 
-cuts=${VARVE_POWER_CUTS:-10}
-seed=${VARVE_SEED:-$RANDOM}
+count=${VARVE_POWER_CUTS:-10}
+read_options "$@"
 echo "seed $seed (the moments of the cuts differ all the same)"
 : >"$work/verified"
 
@@ -41,7 +43,7 @@ cut_power() {
         fail "nothing was written"
     }
     echo "the guest writes after $((SECONDS - began)) s"
-    for ((n = 1; n < cuts; n++)); do
+    for ((n = 1; n < count; n++)); do
         sleep "0.$((RANDOM % 900 + 100))"
         kill -0 "$guest_pid" 2>/dev/null || {
             show_console

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # QEMU logs every write of a guest whose server keeps its store on the guest's disk; the log is replayed to its flushes, and to
-# moments between them with a part of the unflushed writes lost or torn. VARVE_REPLAYS is the number of such points for each of
-# VARVE_POWER_KINDS (those of store_script).
+# moments between them with a part of the unflushed writes lost or torn.
+#
+#   test_write_log.sh [--count N] [--seed N]    N such points (VARVE_REPLAYS) for each of VARVE_POWER_KINDS (see store_script)
+#
 # timeout: 900
 . "$(dirname "$0")/../lib/server.sh"
 . "$(dirname "$0")/disk_store.sh"
 
-points=${VARVE_REPLAYS:-60}
-operations=${VARVE_REPLAY_OPERATIONS:-400}
-seed=${VARVE_SEED:-$RANDOM}
+count=${VARVE_REPLAYS:-54}
+operations=400 # of each writer
+read_options "$@"
 
 for kind in ${VARVE_POWER_KINDS:-files buffered}; do
     echo "the store's extents: $kind; seed $seed"
@@ -23,6 +25,6 @@ for kind in ${VARVE_POWER_KINDS:-files buffered}; do
         -blockdev "driver=raw,file=log-file,node-name=log" \
         -blockdev "driver=blklogwrites,file=disk,log=log,node-name=logged" \
         -device virtio-blk-pci,drive=logged
-    "$guest_tests/replay_log.py" --seed "$seed" --points "$points" "$work/before" "$work/log"
+    "$guest_tests/replay_log.py" --seed "$seed" --points "$count" "$work/before" "$work/log"
     rm "$work/disk" "$work/before" "$work/log"
 done

@@ -20,6 +20,7 @@ WANTED = {
     "kills of the real server": 200,
     "power cuts of a guest": 20,
     "replayed points of a write log": 100,
+    "failing disks below the real server": 5,
 }
 
 
