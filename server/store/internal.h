@@ -80,8 +80,8 @@ struct store {
     uint32_t seed;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* anything that a waiting operation waits for */
-    pthread_cond_t work;    /* background threads sleep on it */
+    pthread_cond_t changed;           /* anything that a waiting operation waits for */
+    pthread_cond_t work[STORE_WORKS]; /* background threads sleep on the one of their kind */
 
     struct forest forest;
     struct page super_page;

@@ -229,7 +229,7 @@ bool open_extents_full(const struct open_extents *x)
     for (unsigned i = 0; i < x->extents; i++) {
         const struct open_extent *e = &x->extent[i];
 
-        for (unsigned w = 0; e->state == EXTENT_SEALED && w < EXTENT_WORDS; w++) {
+        for (unsigned w = 0; e->state == EXTENT_SEALED && !e->writing && w < EXTENT_WORDS; w++) {
             if (extent_unwritten(e, w) != 0) {
                 return true;
             }

@@ -103,7 +103,9 @@ static inline uint64_t extent_unwritten(const struct open_extent *extent, unsign
     return extent->complete[word] & ~extent->written[word];
 }
 
-/* Is there a sealed extent whose complete blocks are not all written? */
+/* Is there a sealed extent whose complete blocks are not all written, and that nobody writes just
+ * now?
+ */
 bool open_extents_full(const struct open_extents *x);
 
 #endif

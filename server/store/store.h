@@ -212,7 +212,8 @@ enum store_work {
 int store_step(struct store *store, enum store_work work);
 
 /* Waits until there may be work of that kind, or `nanoseconds` passed. Only for threads around the
- * store. */
+ * store. Who waits for commits is woken for checkpoints too, and who waits for reclaim for
+ * discards: one thread does both. */
 void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds);
 void store_wake_all(struct store *store);
 

@@ -258,6 +258,7 @@ int store_commit_once(struct store *store, bool wait)
     if (store_checkpoint_due(store)) {
         store_wake_locked(store, STORE_CHECKPOINT);
     }
+    store_wake_locked(store, STORE_COMMIT); /* nobody was woken for what came meanwhile */
     pthread_cond_broadcast(&store->changed);
     return r;
 }

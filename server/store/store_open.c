@@ -287,7 +287,9 @@ int store_open(struct io *io, const struct store_options *options, struct store 
     pthread_cond_init(&store->changed, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->work, &clock);
+    for (unsigned work = 0; work < STORE_WORKS; work++) {
+        pthread_cond_init(&store->work[work], &clock);
+    }
     pthread_condattr_destroy(&clock);
     int r = open_parts(store);
     if (r < 0) {
@@ -348,7 +350,9 @@ void store_close(struct store *store)
     memory_give(&memory, store->checkpoint.pages,
                 store->checkpoint.pages_room * sizeof(struct page *));
     memory_give(&memory, store->checkpoint_buffer, CHECKPOINT_BATCH * BLOCK_SIZE);
-    pthread_cond_destroy(&store->work);
+    for (unsigned work = 0; work < STORE_WORKS; work++) {
+        pthread_cond_destroy(&store->work[work]);
+    }
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->lock);
     memory_give(&memory, store, sizeof *store);

@@ -50,6 +50,9 @@ static bool commit_due(const struct store *store)
 {
     uint64_t waiting = log_head(&store->log) - log_tail(&store->log);
 
+    if (store->committing) {
+        return false; /* who is at it says when it is done */
+    }
     return waiting >= store->log.size / 2 ||
            (waiting > 0 && store->io->ops->now(store->io) - store->last_commit >= COMMIT_INTERVAL);
 }
@@ -154,23 +157,31 @@ void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds)
     until.tv_nsec = (long)(nanoseconds % 1000000000);
     pthread_mutex_lock(&store->lock);
     if (!has_work(store, work)) {
-        pthread_cond_timedwait(&store->work, &store->lock, &until);
+        pthread_cond_timedwait(&store->work[work], &store->lock, &until);
     }
     pthread_mutex_unlock(&store->lock);
+}
+
+/* Whose waiter does that work; see store_wait. */
+static enum store_work waiter_for(enum store_work work)
+{
+    return work == STORE_CHECKPOINT ? STORE_COMMIT : work == STORE_DISCARD ? STORE_RECLAIM : work;
 }
 
 void store_wake_locked(struct store *store, enum store_work work)
 {
     /* the log fills with every change: wake its thread only when there is enough */
     if (work != STORE_COMMIT || commit_due(store)) {
-        pthread_cond_broadcast(&store->work);
+        pthread_cond_broadcast(&store->work[waiter_for(work)]);
     }
 }
 
 void store_wake_all(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
-    pthread_cond_broadcast(&store->work);
+    for (unsigned work = 0; work < STORE_WORKS; work++) {
+        pthread_cond_broadcast(&store->work[work]);
+    }
     pthread_cond_broadcast(&store->changed);
     pthread_mutex_unlock(&store->lock);
 }

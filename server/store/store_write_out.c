@@ -100,6 +100,10 @@ static int finish(struct store *store, struct round *round)
         open_extents_retire(&store->extents, round->extents[i]);
     }
     pthread_cond_broadcast(&store->changed);
+    /* blocks that became complete meanwhile, for whom nobody was woken */
+    if (open_extents_full(&store->extents)) {
+        store_wake_locked(store, STORE_WRITE_OUT);
+    }
     return r;
 }
 
