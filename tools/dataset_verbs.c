@@ -1,5 +1,6 @@
 #include "dataset_verbs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,13 @@ char *dataset_verb_join(const json_t *texts)
         fprintf(memory, "%s%s", i > 0 ? ", " : "", json_string_value(text));
     fclose(memory);
     return joined;
+}
+
+const char *dataset_verb_count(uint64_t files, char text[DATASET_VERB_COUNT])
+{
+    snprintf(text, DATASET_VERB_COUNT, "%" PRIu64 " %s", files,
+             files == 1 ? "file or folder" : "files and folders");
+    return text;
 }
 
 void dataset_verb_metadata(const json_t *object)

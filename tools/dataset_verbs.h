@@ -3,6 +3,7 @@
 #define TOOLS_DATASET_VERBS_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "command.h"
 
@@ -27,6 +28,9 @@ int dataset_verb_size(json_t *parameters, const char *name, const char *text);
 
 /* "prod, staging": the texts of an array in new memory. */
 char *dataset_verb_join(const json_t *texts);
+/* "1 file or folder", "12 files and folders". Returns `text`. */
+enum { DATASET_VERB_COUNT = 48 };
+const char *dataset_verb_count(uint64_t files, char text[DATASET_VERB_COUNT]);
 /* Prints the metadata of a page, a line for each key. */
 void dataset_verb_metadata(const json_t *object);
 

@@ -1,6 +1,5 @@
 /* varve datasets files put. */
 #include <assert.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,11 +65,12 @@ static int run_put(const struct invocation *invocation)
     free(request);
     if (code != EXIT_DONE)
         return code;
+    char count[DATASET_VERB_COUNT];
     if (invocation->json)
         client_print_json(answer);
     else
-        printf("Put: %s to %s (%" PRIu64 " files and folders)\n", source, target,
-               field_number(answer, "files"));
+        printf("Put: %s to %s (%s)\n", source, target,
+               dataset_verb_count(field_number(answer, "files"), count));
     json_decref(answer);
     return EXIT_DONE;
 }

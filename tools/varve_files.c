@@ -1,6 +1,5 @@
 /* varve datasets files. */
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,11 +140,12 @@ static int run_delete(const struct invocation *invocation)
     free(target);
     if (code != EXIT_DONE)
         return code;
+    char count[DATASET_VERB_COUNT];
     if (invocation->json)
         client_print_json(answer);
     else
-        printf("Deleted: %s (%" PRIu64 " files and folders)\n", field_text(answer, "deleted"),
-               field_number(answer, "files"));
+        printf("Deleted: %s (%s)\n", field_text(answer, "deleted"),
+               dataset_verb_count(field_number(answer, "files"), count));
     json_decref(answer);
     return EXIT_DONE;
 }

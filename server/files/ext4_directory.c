@@ -24,18 +24,18 @@ struct writing {
     struct ext4_writer *writer;
     ext2_filsys fs;
     ext2_ino_t number, parent;
-    const struct ext4_name *names;
+    const struct ext4_entry *names;
     size_t count;
     struct ext4_layout *layout;
     uint64_t block; /* the next one's logical number */
 };
 
-static size_t bytes_of(const struct ext4_name *name)
+static size_t bytes_of(const struct ext4_entry *name)
 {
     return (8 + (size_t)name->length + 3) / 4 * 4;
 }
 
-static void put(unsigned char *to, uint32_t inode, size_t bytes, const struct ext4_name *name)
+static void put(unsigned char *to, uint32_t inode, size_t bytes, const struct ext4_entry *name)
 {
     struct ext2_dir_entry entry = {.inode = ext2fs_cpu_to_le32(inode),
                                    .rec_len = ext2fs_cpu_to_le16((uint16_t)bytes)};
@@ -50,8 +50,8 @@ static void put(unsigned char *to, uint32_t inode, size_t bytes, const struct ex
 /* "." and ".."; the second one's record takes `second` bytes. */
 static void put_dots(const struct writing *dir, unsigned char *to, size_t second)
 {
-    static const struct ext4_name dot = {.name = ".", .length = 1, .type = EXT2_FT_DIR};
-    static const struct ext4_name dots = {.name = "..", .length = 2, .type = EXT2_FT_DIR};
+    static const struct ext4_entry dot = {.name = ".", .length = 1, .type = EXT2_FT_DIR};
+    static const struct ext4_entry dots = {.name = "..", .length = 2, .type = EXT2_FT_DIR};
 
     put(to, dir->number, DOT, &dot);
     put(to + DOT, dir->parent, second, &dots);
@@ -216,7 +216,7 @@ static int write_unindexed(struct writing *dir, const struct leaf *leaves, size_
 
 static int by_hash(const void *a, const void *b)
 {
-    const struct ext4_name *x = a, *y = b;
+    const struct ext4_entry *x = a, *y = b;
 
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
@@ -225,7 +225,7 @@ static int by_hash(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static int hash_names(ext2_filsys fs, struct ext4_name *names, size_t count)
+static int hash_names(ext2_filsys fs, struct ext4_entry *names, size_t count)
 {
     int version = fs->super->s_def_hash_version;
     int r = 0;
@@ -243,7 +243,7 @@ static int hash_names(ext2_filsys fs, struct ext4_name *names, size_t count)
 }
 
 int ext4_directory_write(struct ext4_writer *writer, ext2_filsys fs, ext2_ino_t number,
-                         ext2_ino_t parent, struct ext4_name *names, size_t count,
+                         ext2_ino_t parent, struct ext4_entry *names, size_t count,
                          struct ext4_layout *layout, bool *ret_indexed)
 {
     struct writing dir = {writer, fs, number, parent, names, count, layout, 0};

@@ -8,7 +8,8 @@
 
 #include "files/ext4_writer.h"
 
-struct ext4_name {
+/* An entry that is to be written. (What a directory that is there holds is struct ext4_name.) */
+struct ext4_entry {
     const char *name;
     uint32_t inode;
     ext2_dirhash_t hash, minor; /* set by ext4_directory_write */
@@ -19,7 +20,7 @@ struct ext4_name {
 /* Writes the directory `number` below `parent` and says where it lies; *ret_indexed: whether the
  * inode needs EXT2_INDEX_FL. Sorts `names`, which do not hold "." and "..". */
 int ext4_directory_write(struct ext4_writer *writer, ext2_filsys fs, ext2_ino_t number,
-                         ext2_ino_t parent, struct ext4_name *names, size_t count,
+                         ext2_ino_t parent, struct ext4_entry *names, size_t count,
                          struct ext4_layout *layout, bool *ret_indexed);
 
 #endif

@@ -90,20 +90,20 @@ static int names_of(struct importing *importing, const struct source_entry *entr
         const char *name = source_name(tree, i);
 
         importing->names[(*ret_count)++] =
-            (struct ext4_name){.name = name,
-                               .inode = tree->entries[child->same].inode,
-                               .length = (uint8_t)strlen(name),
-                               .type = ext4_type_of(child->stat.st_mode)};
+            (struct ext4_entry){.name = name,
+                                .inode = tree->entries[child->same].inode,
+                                .length = (uint8_t)strlen(name),
+                                .type = ext4_type_of(child->stat.st_mode)};
         *ret_folders += S_ISDIR(child->stat.st_mode);
     }
     for (size_t i = 0; is_root && i < *ret_count; i++)
         if (strcmp(importing->names[i].name, "lost+found") == 0)
             is_root = false;
     if (is_root) {
-        importing->names[(*ret_count)++] = (struct ext4_name){.name = "lost+found",
-                                                              .inode = EXT2_GOOD_OLD_FIRST_INO,
-                                                              .length = 10,
-                                                              .type = EXT2_FT_DIR};
+        importing->names[(*ret_count)++] = (struct ext4_entry){.name = "lost+found",
+                                                               .inode = EXT2_GOOD_OLD_FIRST_INO,
+                                                               .length = 10,
+                                                               .type = EXT2_FT_DIR};
         ++*ret_folders;
     }
     return 0;

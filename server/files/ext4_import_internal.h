@@ -10,7 +10,7 @@ struct importing {
     struct source_tree *tree;
     struct ext4_writer *writer;
     struct ext4_layout layout; /* of the file at hand */
-    struct ext4_name *names;   /* of the directory at hand */
+    struct ext4_entry *names;  /* of the directory at hand */
     size_t name_room;
     uint64_t bytes; /* read so far */
     char path[SOURCE_PATH_MAX];

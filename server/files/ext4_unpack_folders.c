@@ -55,15 +55,15 @@ static void put_changed(const struct unpacking *unpacking, const struct put_fold
 
 /* --- all of it at once ------------------------------------------------------------------------ */
 
-static int list_names(const struct put_folder *folder, struct ext4_name **ret_list)
+static int list_names(const struct put_folder *folder, struct ext4_entry **ret_list)
 {
-    struct ext4_name *list = malloc((folder->count + 1) * sizeof *list);
+    struct ext4_entry *list = malloc((folder->count + 1) * sizeof *list);
     size_t count = 0;
 
     if (list == NULL)
         return varve_no_memory("a folder");
     for (const struct put_name *name = folder->names; name != NULL; name = name->next)
-        list[count++] = (struct ext4_name){
+        list[count++] = (struct ext4_entry){
             .name = name->name, .inode = name->inode, .length = name->length, .type = name->type};
     *ret_list = list;
     return 0;
@@ -84,7 +84,7 @@ static int write_blocks(struct unpacking *unpacking, struct put_folder *folder,
                         union unpack_inode *inode)
 {
     const bool block_of_attributes = ext2fs_file_acl_block(unpacking->fs, &inode->small) != 0;
-    struct ext4_name *list = NULL;
+    struct ext4_entry *list = NULL;
     ext2_ino_t parent = 0;
     bool indexed = false;
     int r = parent_of(unpacking, folder, &parent);

@@ -85,7 +85,7 @@ def story(name):
     assert gone == {"deleted": "many", "files": 501}, gone
     assert store.json("datasets", "versions", "details", ref)["mapped_bytes"] < mapped - 500 * 8192
     whole(ref)
-    assert store.done(*files, "delete", "--id", ref, "--path", "a/b/up", "--yes") == "Deleted: a/b/up (1 files and folders)\n"
+    assert store.done(*files, "delete", "--id", ref, "--path", "a/b/up", "--yes") == "Deleted: a/b/up (1 file or folder)\n"
     assert paths(ref, "--path", "a", "--recursive") == ["b", "one", "same"], "the link went, not its target"
     store.done(*files, "delete", ref, "--path", "a/one", "--yes")
     assert store.json(*files, "list", ref, "--path", "a/same")["files"][0]["links"] == 1
