@@ -22,6 +22,7 @@ static const struct poptOption options[] = {
 
 static void print_commit(const json_t *answer)
 {
+    const uint64_t leaves = field_number(answer, "leaves"), hashed = field_number(answer, "hashed");
     if (field_flag(answer, "already")) {
         printf("Dataset version is already committed: %s\n", field_text(answer, "ref"));
         return;
@@ -32,8 +33,7 @@ static void print_commit(const json_t *answer)
     if (json_is_integer(json_object_get(answer, "files")))
         field_print_number("Files", field_number(answer, "files"));
     printf("Pieces of 1 MiB: %" PRIu64 ", read %" PRIu64 ", known from before %" PRIu64 "\n",
-           field_number(answer, "leaves"), field_number(answer, "hashed"),
-           field_number(answer, "reused"));
+           leaves, hashed, leaves - hashed);
 }
 
 static int run(const struct invocation *invocation)
