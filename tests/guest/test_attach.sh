@@ -10,8 +10,9 @@ truncate -s 3G "$work/disk"
 mkfs.ext4 -q "$work/disk"
 
 cat >"$work/script" <<END
+VARVE=$VARVE
 varve() {
-    "$VARVE" "\$@"
+    "\$VARVE" "\$@"
 }
 refuses() {
     if "\$@" >/run/refusal 2>&1; then
@@ -25,7 +26,7 @@ check() {
 }
 # not through the function: \$! is to be the server itself
 serve() {
-    "$VARVE" serve >/run/server.log 2>&1 &
+    "\$VARVE" serve >/run/server.log 2>&1 &
     server=\$!
     for _ in \$(seq 100); do
         ! grep -q '^varve: serving' /run/server.log || break
