@@ -244,6 +244,24 @@ static int compute(struct commit *commit)
     return r;
 }
 
+/* Damage of the base's tree is none of ours: then all is read. */
+static int compute_by_base_or_alone(struct commit *commit)
+{
+    const struct image_label words = label_of(commit, LABEL_TREE);
+    char label[IMAGE_LABEL_SIZE];
+    int r = compute(commit);
+
+    if (r != -EIO || !commit->tree_is_clone)
+        return r;
+    (void)store_image_delete(commit->store, commit->tree);
+    commit->tree = 0;
+    commit->tree_is_clone = false;
+    image_label_format(LABEL_NEW, &words, label);
+    r = store_image_create(commit->store, tree_image_bytes(&commit->shape), 0, label,
+                           &commit->tree);
+    return r == 0 ? compute(commit) : r;
+}
+
 /* The list of its files, where it has any that can be read. */
 static int list_files(struct commit *commit)
 {
@@ -345,7 +363,7 @@ static int commit_uncommitted(struct commit *commit)
     if (r == 0)
         r = make_tree(commit);
     if (r == 0)
-        r = compute(commit);
+        r = compute_by_base_or_alone(commit);
     if (r == 0)
         r = list_files(commit);
     if (r == 0)

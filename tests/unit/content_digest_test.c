@@ -234,11 +234,73 @@ static void the_older_construction_without_its_tree(void)
     end();
 }
 
+/* Flips a bit wherever these bytes stand in the extents. */
+static unsigned damage_extents(const char *dir, const uint8_t *bytes, size_t length)
+{
+    static uint8_t content[256 * MIB];
+    char path[512];
+    unsigned found = 0;
+    size_t filled;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/extents", dir);
+    file = fopen(path, "r+b");
+    CHECK(file != NULL);
+    filled = fread(content, 1, sizeof content, file);
+    for (uint8_t *at = content; at != NULL && at < content + filled;) {
+        at = memmem(at, filled - (size_t)(at - content), bytes, length);
+        if (at == NULL)
+            break;
+        CHECK_EQ(fseek(file, at - content, SEEK_SET), 0);
+        CHECK(fputc(*at ^ 1, file) != EOF);
+        found++;
+        at += length;
+    }
+    CHECK_EQ(fclose(file), 0);
+    return found;
+}
+
+/* The next version is none the worse for it: it is read in full. */
+static void damaged_digests_of_the_base(void)
+{
+    struct varve_version version;
+    struct store_image *image;
+    struct varve_commit made;
+    struct digest digest;
+    char text[DIGEST_TEXT + 1];
+
+    begin("damaged");
+    chance_state = 6;
+    size = 4 * (uint64_t)MIB;
+    version = make(NULL);
+    CHECK_EQ(store_image_open(varve->store, version.image, &image), 0);
+    write_both(image, 0, size);
+    store_image_close(varve->store, image);
+    CHECK_EQ(varve_version_commit(varve, version.ref, 0, &made), 0);
+    CHECK_EQ(varve_close(varve), 0);
+    CHECK_EQ(digest_blocks(model + MIB + 7 * BLOCK, BLOCK, &digest), 0);
+    CHECK(damage_extents(scratch_path("damaged"), digest.bytes, sizeof digest.bytes) > 0);
+
+    varve = trial_open(scratch_path("damaged"), 0);
+    version = make(version.ref);
+    CHECK_EQ(store_image_open(varve->store, version.image, &image), 0);
+    write_both(image, MIB + 9 * BLOCK, 100);
+    store_image_close(varve->store, image);
+    if (varve_version_commit(varve, version.ref, 0, &made) != 0)
+        check_failed(__FILE__, __LINE__, "commit: %s", varve_error());
+    CHECK_EQ(made.hashed, 4);
+    CHECK_EQ(made.reused, 0);
+    digest_of_model(DIGEST_BLOCKS, text);
+    CHECK_HAS(made.digest, text);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a chain of changes", a_chain_of_changes},
         {"scattered blocks cost what they are", scattered_blocks_cost_what_they_are},
+        {"damaged digests of the base", damaged_digests_of_the_base},
         {"the older construction without its tree", the_older_construction_without_its_tree},
     };
 
