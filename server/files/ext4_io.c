@@ -50,6 +50,7 @@ static int errno_of(errcode_t code)
     case EXT2_ET_EXTENT_NO_SPACE:
     case EXT2_ET_EA_NO_SPACE:
     case EXT2_ET_TOOSMALL:
+    case EXT2_ET_TOO_MANY_INODES:
         return ENOSPC;
     case EXT2_ET_FILE_TOO_BIG:
         return EFBIG;

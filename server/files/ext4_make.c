@@ -13,8 +13,11 @@ enum {
     JOURNAL_FROM = 2048,    /* blocks; below it there is no journal */
     LOST_FOUND = 4 * BLOCK, /* bytes, as mke2fs */
     INODE_EXTRA = sizeof(struct ext2_inode_large) - EXT2_GOOD_OLD_INODE_SIZE,
-    FLEX_LOG = 4, /* groups whose tables lie together, 2^ */
+    GROUP_INODES = 8 * BLOCK, /* at most: as many as a block has bits */
+    FLEX_LOG = 4,             /* groups whose tables lie together, 2^ */
 };
+
+#define GROUP_BYTES ((uint64_t)8 * BLOCK * BLOCK)
 
 static uint64_t inodes_for(const struct ext4_need *need, uint64_t size)
 {
@@ -41,7 +44,7 @@ static uint64_t overhead(const struct ext4_need *need, uint64_t size)
 int ext4_size_for(const struct ext4_need *need, uint64_t *ret_size)
 {
     const uint64_t unit = (uint64_t)1 << 20, most = (uint64_t)1 << 54;
-    uint64_t wanted, size = EXT4_SIZE_MIN;
+    uint64_t wanted, size;
 
     if (need->bytes > most / 2 || need->inodes > UINT32_MAX - UINT32_MAX / 4)
         return varve_fail(EFBIG,
@@ -49,6 +52,9 @@ int ext4_size_for(const struct ext4_need *need, uint64_t *ret_size)
                           " bytes are more than an ext4 file system holds",
                           need->inodes, need->bytes);
     wanted = need->bytes + need->bytes / 4;
+    /* many small files take more groups than bytes */
+    size = (inodes_for(need, 0) + GROUP_INODES - 1) / GROUP_INODES * GROUP_BYTES;
+    size = size <= GROUP_BYTES ? EXT4_SIZE_MIN : size;
     while (size < wanted + overhead(need, size))
         size = (wanted + overhead(need, size) + unit - 1) / unit * unit;
     *ret_size = size;

@@ -146,6 +146,7 @@ static int unpack_all(struct unpacking *unpacking)
         unpacking->path = archive_entry_pathname(unpacking->entry);
         r = unpacking->path != NULL ? unpack_entry(unpacking)
                                     : varve_fail(EINVAL, "the archive has a file without a name");
+        unpacking->path = NULL; /* the next header overwrites it */
     }
     if (r == 0 && result != ARCHIVE_EOF)
         r = unpack_failed(unpacking);

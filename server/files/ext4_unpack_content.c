@@ -16,7 +16,7 @@ int unpack_failed(const struct unpacking *unpacking)
     if (unpacking->failed < 0)
         return unpacking->failed;
     return varve_fail(EINVAL, "the archive is no sound tar archive%s%.200s: %s",
-                      unpacking->path != NULL ? " at or behind " : "",
+                      unpacking->path != NULL ? " at " : "",
                       unpacking->path != NULL ? unpacking->path : "",
                       words != NULL ? words : "it cannot be read");
 }

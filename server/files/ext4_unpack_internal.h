@@ -31,7 +31,7 @@ struct unpacking {
     ext2_filsys fs;
     struct archive *archive;
     struct archive_entry *entry;
-    const char *path; /* of the entry at hand, for messages */
+    const char *path; /* of the entry at hand, for messages; NULL between two */
 
     varve_file_source source;
     void *opaque;
