@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <varve/error.h>
 
 #include "format/count_page.h"
 
@@ -34,6 +35,19 @@ int forest_ready(struct forest *forest, struct pblock block)
         forest->need.kind = NEED_GROUP;
     }
     return r == -EINVAL ? -EIO : r;
+}
+
+int forest_ready_ref(struct forest *forest, struct pblock block)
+{
+    int r = forest_ready(forest, block);
+
+    if (r == 0 && space_count(forest->space, block) == 0) {
+        return varve_fail(EIO,
+                          "block %llu of the extents is in use and counted as free: the counts are "
+                          "damaged; varve check says more",
+                          (unsigned long long)block.n);
+    }
+    return r;
 }
 
 int forest_page(struct forest *forest, struct ref ref, uint8_t rank, struct page **ret_page)
@@ -99,7 +113,7 @@ static int children_ready(struct forest *forest, const struct page *page)
         if (child.kind == REF_HOLE) {
             continue;
         }
-        int r = forest_ready(forest, child.at);
+        int r = forest_ready_ref(forest, child.at);
         if (r != 0) {
             return r;
         }
@@ -161,7 +175,7 @@ int forest_writable(struct forest *forest, struct slot slot, uint8_t rank, struc
         return new_page(forest, slot, rank, ret_page);
     }
     if ((r = forest_page(forest, ref, rank, &page)) != 0 ||
-        (r = forest_ready(forest, ref.at)) != 0) {
+        (r = forest_ready_ref(forest, ref.at)) != 0) {
         return r;
     }
     bool shared = space_count(forest->space, ref.at) > 1;
@@ -223,7 +237,8 @@ void forest_add_mapped(const struct path *path, uint8_t bottom, int64_t delta)
 
         if (ref.mapped != UINT32_MAX) {
             int64_t sum = (int64_t)ref.mapped + delta;
-            assert(sum >= 0);
+            /* only in a damaged map; the check tells */
+            sum = sum < 0 ? 0 : sum;
             ref.mapped = sum > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
             slot_store(slot, ref);
         }
@@ -241,7 +256,7 @@ int forest_set_ready(struct forest *forest, const struct path *path, unsigned in
         int r = forest_ready(forest, pblock_at(first.n + i));
 
         if (r == 0 && old.kind == REF_HERE) {
-            r = forest_ready(forest, old.at);
+            r = forest_ready_ref(forest, old.at);
         }
         if (r != 0) {
             return r;
@@ -307,7 +322,7 @@ int forest_share(struct forest *forest, struct ref source, uint8_t rank, struct 
     if (ref_is_hole(source)) {
         return 0;
     }
-    int r = forest_ready(forest, source.at);
+    int r = forest_ready_ref(forest, source.at);
     if (r != 0) {
         return r;
     }

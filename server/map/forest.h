@@ -173,6 +173,8 @@ int forest_reclaim(struct forest *forest, bool *ret_idle);
 
 int forest_page(struct forest *forest, struct ref ref, uint8_t rank, struct page **ret_page);
 int forest_ready(struct forest *forest, struct pblock block);
+/* The same for a block that a map refers to: its count is at least one, or -EIO. */
+int forest_ready_ref(struct forest *forest, struct pblock block);
 void forest_add_mapped(const struct path *path, uint8_t bottom, int64_t delta);
 /* Drops the pages of the path from `bottom` up that hold nothing any more. Cannot fail. */
 void forest_prune(struct forest *forest, const struct path *path, uint8_t bottom);

@@ -14,7 +14,7 @@ static int punch_leaf(struct forest *forest, const struct tree *tree, uint64_t k
         struct ref old = ref_load(path.pages[0]->bytes + (size_t)(index + i) * REF_BYTES);
 
         if (!ref_is_hole(old)) {
-            r = forest_ready(forest, old.at);
+            r = forest_ready_ref(forest, old.at);
         }
     }
     if (r != 0) {

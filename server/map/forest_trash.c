@@ -89,7 +89,7 @@ static int reclaim_leaf(struct forest *forest, struct page *page)
 {
     for (unsigned i = 0; i < REFS_PER_PAGE; i++) {
         struct ref child = ref_load(page->bytes + (size_t)i * REF_BYTES);
-        int r = ref_is_hole(child) ? 0 : forest_ready(forest, child.at);
+        int r = ref_is_hole(child) ? 0 : forest_ready_ref(forest, child.at);
 
         if (r != 0) {
             return r;
@@ -166,7 +166,7 @@ int forest_reclaim(struct forest *forest, bool *ret_idle)
         return varve_fail(EIO, "entry %llu of the trash is of unknown kind %u",
                           (unsigned long long)forest->trash - 1, entry.kind);
     }
-    if ((r = forest_ready(forest, entry.at)) != 0) {
+    if ((r = forest_ready_ref(forest, entry.at)) != 0) {
         return r;
     }
     if (space_count(forest->space, entry.at) > 1) {

@@ -69,12 +69,22 @@ uint16_t space_count(const struct space *space, struct pblock block)
     return must_find(space, block, &index)->counts[index];
 }
 
+bool space_is_wrong(const struct space *space, struct pblock *ret_block)
+{
+    *ret_block = space->wrong;
+    return space->wrong.n != 0; /* block 0 is a superblock */
+}
+
 void space_up(struct space *space, struct pblock block)
 {
     unsigned index;
     struct space_group *group = must_find(space, block, &index);
 
-    assert(group->counts[index] > 0 && group->counts[index] < COUNT_MAX);
+    assert(group->counts[index] < COUNT_MAX);
+    if (group->counts[index] == 0) {
+        space->wrong = block;
+        return;
+    }
     mark_dirty(space, group);
     group->counts[index]++;
 }
@@ -84,7 +94,10 @@ void space_down(struct space *space, struct pblock block)
     unsigned index;
     struct space_group *group = must_find(space, block, &index);
 
-    assert(group->counts[index] > 0);
+    if (group->counts[index] == 0) {
+        space->wrong = block;
+        return;
+    }
     mark_dirty(space, group);
     group->counts[index]--;
     if (group->counts[index] == 0) {

@@ -62,6 +62,7 @@ struct space {
     uint64_t dirty_groups;
     uint64_t discards; /* hand-backs begun and ended */
     struct space_totals totals;
+    struct pblock wrong; /* 0: none */
 };
 
 /* The group of an allocatable block, in memory or NULL. */

@@ -140,6 +140,8 @@ int store_read_block(struct store *store, struct pblock at, uint8_t *buffer);
 int store_provide_locked(struct store *store);
 /* The same, with `keep` blocks kept free when places for new pages are needed. */
 int store_provide_keeping_locked(struct store *store, uint64_t keep);
+/* -ENOSPC: a block has as many references as can be counted. */
+int store_shared_too_often(struct pblock block);
 /* For long walks over maps: counts a step in *steps, and lets the lock go for a moment after some
  * of them, so that reads and writes do not wait for the walk. */
 void store_walk_on_locked(struct store *store, unsigned *steps);
@@ -179,6 +181,9 @@ int store_prepare_path_locked(struct store *store, struct store_image *image, ui
                               uint8_t bottom, uint64_t keep);
 /* Pages of level 0 that are there and hold nothing go again; best effort. */
 void store_prune_leaf_locked(struct store *store, struct store_image *image, uint64_t key);
+
+/* After every change of counts: -EIO and a failed store when one was impossible. */
+int store_check_counts_locked(struct store *store);
 
 /* Frees space that only waits: runs reclaim and a checkpoint. False when nothing came back. Lets
  * the lock go. */

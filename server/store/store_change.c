@@ -191,11 +191,10 @@ static int apply_rollback(struct store *store, struct store_image *image,
 {
     struct ref root = source->record.root;
     struct tree tree = image_tree(image);
-    int r = ref_is_hole(root) ? 0 : forest_ready(&store->forest, root.at);
+    int r = ref_is_hole(root) ? 0 : forest_ready_ref(&store->forest, root.at);
 
     if (r == 0 && !ref_is_hole(root) && space_count(store->space, root.at) == COUNT_MAX) {
-        return varve_fail(ENOSPC, "image %llu is shared too often",
-                          (unsigned long long)source->number);
+        return store_shared_too_often(root.at);
     }
     if (r != 0 || (r = forest_discard_tree(&store->forest, &tree)) != 0) {
         return r;
@@ -258,6 +257,21 @@ static int apply(struct store *store, struct journal_record *record, struct stor
     }
 }
 
+int store_check_counts_locked(struct store *store)
+{
+    struct pblock block;
+
+    if (!space_is_wrong(store->space, &block)) {
+        return 0;
+    }
+    store->failed = true;
+    return varve_fail(
+        EIO,
+        "block %llu of the extents has more references than are counted: the counts or "
+        "the maps are damaged, and nothing is written any more; varve check says more",
+        (unsigned long long)block.n);
+}
+
 bool store_make_room_locked(struct store *store)
 {
     uint64_t before = space_totals(store->space).free;
@@ -270,7 +284,7 @@ bool store_make_room_locked(struct store *store)
         if (r == FOREST_NEED) {
             r = store_provide_locked(store);
         }
-        if (r < 0) {
+        if (r < 0 || store_check_counts_locked(store) < 0) {
             break;
         }
     }
@@ -361,6 +375,7 @@ int store_change_locked(struct store *store, struct journal_record *record)
         }
         record->blocks = blocks;
         r = apply(store, record, image, source);
+        r = r < 0 ? r : store_check_counts_locked(store) < 0 ? -EIO : r;
         if (r == 0) {
             record_done(store, record, false);
             break;
@@ -391,6 +406,7 @@ int store_prepare_path_locked(struct store *store, struct store_image *image, ui
 
             r = forest_path(&store->forest, &tree, key, bottom, &path);
             image_reload_root(store, image);
+            r = r < 0 ? r : store_check_counts_locked(store) < 0 ? -EIO : r;
         }
         if (r != FOREST_NEED) {
             return r;
@@ -425,12 +441,11 @@ static int clone_ready(struct store *store, struct store_image *image,
     struct ref root = source->record.root;
     int r = image_writable(store, image);
 
-    if (r != 0 || ref_is_hole(root) || (r = forest_ready(&store->forest, root.at)) != 0) {
+    if (r != 0 || ref_is_hole(root) || (r = forest_ready_ref(&store->forest, root.at)) != 0) {
         return r;
     }
     if (space_count(store->space, root.at) > COUNT_MAX - STORE_GROUP_MAX) {
-        return varve_fail(ENOSPC, "image %llu is shared too often",
-                          (unsigned long long)source->number);
+        return store_shared_too_often(root.at);
     }
     return 0;
 }
@@ -479,6 +494,9 @@ int store_change_group_locked(struct store *store, struct journal_record *record
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = apply_clone(store, images[i], sources[i], &records[i]);
         assert(i == 0 || r == 0);
+        if ((r = store_check_counts_locked(store)) < 0) {
+            break;
+        }
         record_done(store, &records[i], i + 1 < count);
     }
     for (size_t i = 0; i < count; i++) {

@@ -159,6 +159,14 @@ static int provide_places(struct store *store, uint64_t keep)
     return 0;
 }
 
+int store_shared_too_often(struct pblock block)
+{
+    return varve_fail(ENOSPC,
+                      "block %llu of the extents has %u references, the most there can be: delete "
+                      "snapshots or clones that share it",
+                      (unsigned long long)block.n, COUNT_MAX);
+}
+
 int store_provide_locked(struct store *store)
 {
     return store_provide_keeping_locked(store, 0);
@@ -176,8 +184,7 @@ int store_provide_keeping_locked(struct store *store, uint64_t keep)
     case NEED_PLACE:
         return provide_places(store, keep);
     case NEED_COPY:
-        return varve_fail(ENOSPC, "block %llu of the extents is shared too often",
-                          (unsigned long long)need.ref.at.n);
+        return store_shared_too_often(need.ref.at);
     }
     assert(0 && "a need of unknown kind");
     return -EIO;

@@ -133,7 +133,10 @@ static int meet_roots(struct walk *walk, uint8_t level, size_t *met)
             return r;
         }
         if (record.level == level && !ref_is_hole(record.root)) {
-            assert(*met < walk->count); /* an image has one page at a position */
+            if (*met == walk->count) { /* an image has one page at a position */
+                return varve_fail(EIO, "the map of image %llu is damaged",
+                                  (unsigned long long)walk->images[i]);
+            }
             walk->met[(*met)++] = (struct met){record.root.at.n, i};
         }
     }

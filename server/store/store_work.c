@@ -65,6 +65,7 @@ static int step_reclaim(struct store *store)
     if (r == FOREST_NEED) {
         r = store_provide_locked(store);
     }
+    r = r < 0 ? r : store_check_counts_locked(store);
     return r < 0 ? r : !idle;
 }
 
