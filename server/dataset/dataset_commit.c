@@ -340,9 +340,12 @@ static int enter_row(struct commit *commit)
     return r;
 }
 
-/* As it was. Where this fails too, the next opening does it. The line says what came first. */
+/* As it was. Where this fails too, the next opening does it; so it does when the row may say
+ * "committed" all the same: then the version needs its freeze and its tree. */
 static void undo(struct commit *commit)
 {
+    if (catalog_is_in_doubt(commit->varve->catalog))
+        return;
     if (commit->tree != 0)
         (void)store_image_delete(commit->store, commit->tree);
     if (commit->manifest != 0)

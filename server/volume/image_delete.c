@@ -15,11 +15,13 @@ static int set_label(struct varve *varve, const struct doomed_image *doomed, enu
     return r == -ENOENT ? 0 : r;
 }
 
-/* Where this fails too, the labels say "deleted" of images that the catalog names: it is right, and
+/* When the names may be gone all the same, the labels go on to say "deleted": the next opening sees
+ * who is right, and an image that is named nowhere and does not say so would be taken for a find.
+ * Where this fails too, the labels say "deleted" of images that the catalog names: it is right, and
  * the next opening sets them again. */
 static void take_back(struct varve *varve, const struct doomed_image *images, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && !catalog_is_in_doubt(varve->catalog); i++)
         (void)set_label(varve, &images[i], LABEL_LIVE);
 }
 

@@ -1,13 +1,14 @@
 /*
- * Names and images together: histories of volumes and snapshots, with store and catalog on the same
- * simulated disk.
+ * Names and images together: histories of volumes and snapshots (odd seeds) or of datasets and
+ * their versions (even seeds), with store and catalog on the same simulated disk.
  *
  *   volume_histories [--seed N] [--histories N]
  *
  * A history is run again and again: the power goes at the first, second, third ... event of either
  * (and sometimes again while it is opened). Opened again, everything is as before or as after the
- * verb that was under way, nothing is left over, and the check is clean. Then the same with each
- * error of SQLite's at each of its calls: the verb fails whole, and data is written and read on.
+ * verb that was under way, nothing is left over, what was committed has its digest, and the check
+ * is clean. Then the same with each error of SQLite's at each of its calls: the verb fails whole,
+ * and data is written and read on.
  *
  * The linker puts the functions __wrap_... here in place of io_open and its like (meson.build).
  */
@@ -29,6 +30,7 @@
 
 #include "catalog/catalog.h"
 #include "counts.h"
+#include "dataset_verbs.h"
 #include "sim_disk.h"
 #include "sim_vfs.h"
 #include "store/store.h"
@@ -106,7 +108,9 @@ static int see(char *text)
 
     text[0] = '\0';
     rc = varve_volume_list(test.varve, add_volume, text);
-    return rc == 0 ? varve_snapshot_list(test.varve, NULL, add_snapshot, text) : rc;
+    if (rc == 0)
+        rc = varve_snapshot_list(test.varve, NULL, add_snapshot, text);
+    return rc == 0 ? datasets_see(test.varve, text, TEXT) : rc;
 }
 
 /* --- histories ---- */
@@ -145,6 +149,13 @@ static int one_verb(struct chance *chance)
     }
 }
 
+static int verb_of(uint64_t seed, unsigned i, struct chance *chance)
+{
+    if (seed % 2 == 1)
+        return one_verb(chance);
+    return i < 2 ? dataset_begin(test.varve, i) : dataset_verb(test.varve, chance);
+}
+
 static void begin(uint64_t seed)
 {
     test.disk = sim_disk_copy(test.empty, seed);
@@ -180,7 +191,7 @@ static void play(uint64_t seed, char (*after)[TEXT], bool record)
 
         if (!record)
             memcpy(test.after, after[i], TEXT);
-        rc = one_verb(&chance);
+        rc = verb_of(seed, i, &chance);
         if (record && see(after[i]) != 0)
             failed("the names cannot be listed");
         if (sim_disk_is_dead(test.disk))
@@ -198,20 +209,26 @@ static void no_report(void *opaque, const char *line)
     printf("     check: %s\n", line);
 }
 
-/* Images that have names; the two copies of the catalog have none. */
-static unsigned count_images(const char *when)
+/* Images that have names; the two copies of the catalog have none, and a committed version has one
+ * more, its tree of digests. */
+static unsigned count_images(const char *when, unsigned committed)
 {
     struct store_image_info info = {0};
     struct image_label label;
     enum label_state state;
-    unsigned images = 0, copies = 0;
+    unsigned images = 0, copies = 0, trees = 0;
 
     while (store_image_next(test.varve->store, info.image, &info) == 0) {
         if (image_label_parse(info.label, &state, &label) && label.kind == LABEL_CATALOG)
             copies++;
+        else if (image_label_parse(info.label, &state, &label) && label.kind == LABEL_TREE)
+            trees++;
         else
             images++;
     }
+    if (trees != committed)
+        failed("%s %u trees of digests and %u committed versions are there", when, trees,
+               committed);
     if (copies > 2)
         failed("%s %u copies of the catalog are there", when, copies);
     return images;
@@ -221,7 +238,8 @@ static void must_be_whole(const char *when)
 {
     struct varve_check_result result = {0};
     char found[TEXT];
-    unsigned named = 0, images;
+    unsigned named = 0, committed = 0, images;
+    int wrong;
 
     if (see(found) != 0)
         failed("%s the names cannot be listed", when);
@@ -229,9 +247,14 @@ static void must_be_whole(const char *when)
         failed("%s there is [%s], and neither [%s] nor [%s]", when, found, test.before, test.after);
     for (const char *c = found; (c = strchr(c, ';')) != NULL; c++)
         named++;
-    images = count_images(when);
+    for (const char *c = found; (c = strstr(c, ", digest")) != NULL; c++)
+        committed++;
+    images = count_images(when, committed);
     if (images != named)
         failed("%s %u images and %u names are there", when, images, named);
+    wrong = datasets_verify(test.varve);
+    if (wrong != 0)
+        failed("%s %d committed versions do not have their digest", when, wrong);
     if (varve_check(test.varve, VARVE_CHECK_DATA, no_report, NULL, &result) != 0 ||
         result.problems != 0)
         failed("%s the check finds %llu problems", when, (unsigned long long)result.problems);
@@ -315,7 +338,7 @@ static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever, char (*
         if (see(test.before) != 0)
             failed("the names cannot be listed");
         sim_vfs_fail(code, nth, forever);
-        rc = one_verb(&chance);
+        rc = verb_of(seed, i, &chance);
         struck = sim_vfs_struck();
         sim_vfs_fail(0, 0, false);
         data_goes_on(image);
@@ -450,7 +473,7 @@ int main(int argc, char **argv)
     prepare();
     for (unsigned long long i = 0; i < histories; i++) {
         run_history(seed + i);
-        if (i % 40 == 0)
+        if (i % 40 < 2)
             run_errors(seed + i);
     }
     remove_folder();
