@@ -81,9 +81,9 @@ bool space_is_resident(const struct space *space, struct pblock block);
 uint16_t space_count(const struct space *space, struct pblock block);
 void space_up(struct space *space, struct pblock block);   /* count must be below COUNT_MAX */
 void space_down(struct space *space, struct pblock block); /* at zero the block is held */
-/* Was a block counted up or down that was counted as free? Then the counts or the maps are damaged
- * in a way that no checksum shows, nothing was done to that count, and nothing more may be. Stays
- * so. */
+/* Was a block counted up or down that was counted as free, or up beyond the limit? Then the counts
+ * or the maps are damaged in a way that no checksum shows, nothing was done to that count, and
+ * nothing more may be. Stays so. */
 bool space_is_wrong(const struct space *space, struct pblock *ret_block);
 void space_claim(struct space *space, struct pblock block);   /* taken: count 0 to 1 */
 void space_abandon(struct space *space, struct pblock block); /* taken, perhaps written: held */

@@ -80,8 +80,7 @@ void space_up(struct space *space, struct pblock block)
     unsigned index;
     struct space_group *group = must_find(space, block, &index);
 
-    assert(group->counts[index] < COUNT_MAX);
-    if (group->counts[index] == 0) {
+    if (group->counts[index] == 0 || group->counts[index] == COUNT_MAX) {
         space->wrong = block;
         return;
     }

@@ -267,7 +267,7 @@ int store_check_counts_locked(struct store *store)
     store->failed = true;
     return varve_fail(
         EIO,
-        "block %llu of the extents has more references than are counted: the counts or "
+        "block %llu of the extents has more references than are counted, or can be: the counts or "
         "the maps are damaged, and nothing is written any more; varve check says more",
         (unsigned long long)block.n);
 }
