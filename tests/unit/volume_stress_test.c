@@ -1,8 +1,8 @@
 /*
  * Everything at once: clients that write and verify, connect and leave, while volumes are made,
  * renamed, grown, released and deleted, snapshots of all of them taken, read, cloned, rolled back
- * to and deleted, a schedule runs, volumes are compacted, and the background works. Afterwards
- * every reference is recounted.
+ * to and deleted, a schedule runs, volumes are compacted and scrubbed, and the background works.
+ * Afterwards every reference is recounted.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -10,6 +10,8 @@
 #include <time.h>
 #include <varve/compact.h>
 #include <varve/export.h>
+#include <varve/progress.h>
+#include <varve/scrub.h>
 #include <varve/snapshot.h>
 
 #include "trial_store.h"
@@ -17,7 +19,7 @@
 enum { WRITERS = 3, SLOT = 3000, SLOTS = 300, SECONDS = 3 };
 
 static struct varve *varve;
-static _Atomic int stop, failures, rounds;
+static _Atomic int stop, failures, rounds, scrubs;
 static _Atomic uint64_t moved;
 
 static void failed(const char *what)
@@ -201,9 +203,29 @@ static void report(void *opaque, const char *line)
     printf("problem: %s\n", line);
 }
 
+static void false_alarm(void *opaque, const char *line)
+{
+    (void)opaque;
+    printf("the scrub takes for damage: %s\n", line);
+    failures++;
+}
+
+/* Pass after pass: nothing is damaged, whatever changes under it. */
+static void *scrub(void *opaque)
+{
+    struct varve_scrub_result result;
+
+    while (!stop) {
+        if (varve_scrub(varve, 0, false_alarm, NULL, &result) != 0)
+            failed("scrub");
+        scrubs++;
+    }
+    return opaque;
+}
+
 static void everything_at_once(void)
 {
-    enum { THREADS = WRITERS + 5 };
+    enum { THREADS = WRITERS + 6 };
     unsigned numbers[THREADS];
     pthread_t threads[THREADS];
     struct varve_check_result result;
@@ -221,9 +243,10 @@ static void everything_at_once(void)
         numbers[i] = i;
         CHECK_EQ(pthread_create(&threads[i], NULL,
                                 i < WRITERS       ? write_and_verify
-                                : i < THREADS - 3 ? fight
-                                : i < THREADS - 2 ? freeze
-                                : i < THREADS - 1 ? compact
+                                : i < THREADS - 4 ? fight
+                                : i < THREADS - 3 ? freeze
+                                : i < THREADS - 2 ? compact
+                                : i < THREADS - 1 ? scrub
                                                   : administer,
                                 &numbers[i]),
                  0);
@@ -235,6 +258,7 @@ static void everything_at_once(void)
     CHECK_EQ(failures, 0);
     CHECK(rounds > 0);
     CHECK(moved > 0);
+    CHECK(scrubs > 0);
     CHECK_EQ(varve_check(varve, VARVE_CHECK_DATA, report, NULL, &result), 0);
     CHECK_EQ(result.problems, 0);
     CHECK_EQ(varve_close(varve), 0);
@@ -244,9 +268,51 @@ static void everything_at_once(void)
     CHECK_EQ(varve_close(varve), 0);
 }
 
+/* 64 KiB a second: it would take a minute. */
+static void *scrub_slowly(void *opaque)
+{
+    struct varve_scrub_result result;
+    int *ret = opaque;
+
+    CHECK_EQ(varve_operation_begin("slow", "a slow scrub"), 0);
+    *ret = varve_scrub(varve, 64 << 10, false_alarm, NULL, &result);
+    varve_operation_end();
+    return NULL;
+}
+
+static void a_scrub_is_cancelled(void)
+{
+    struct varve_scrub_result result;
+    pthread_t thread;
+    int ret = 0;
+
+    varve = trial_open(trial_make("cancelled"), 0);
+    CHECK_EQ(trial_create(varve, "full", 4 * MIB), 0);
+    {
+        static unsigned char bytes[4 * MIB];
+        struct varve_export *export = NULL;
+
+        memset(bytes, 7, sizeof bytes);
+        CHECK_EQ(varve_export_open(varve, "full", "pid 1", false, &export), 0);
+        CHECK_EQ(varve_export_write(export, bytes, sizeof bytes, 0, VARVE_FUA), 0);
+        varve_export_close(export);
+    }
+    CHECK_EQ(pthread_create(&thread, NULL, scrub_slowly, &ret), 0);
+    while (varve_operation_cancel("slow") != 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(ret, -ECANCELED);
+    /* the next pass begins at the beginning and comes to the end */
+    CHECK_EQ(varve_scrub(varve, 0, false_alarm, NULL, &result), 0);
+    CHECK(result.bytes_read >= 4 * MIB);
+    CHECK_EQ(result.damaged, 0);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct check_case cases[] = {{"everything at once", everything_at_once}};
+    static const struct check_case cases[] = {{"everything at once", everything_at_once},
+                                              {"a scrub is cancelled", a_scrub_is_cancelled}};
 
     return check_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }
