@@ -185,8 +185,8 @@ void store_prune_leaf_locked(struct store *store, struct store_image *image, uin
 /* After every change of counts: -EIO and a failed store when one was impossible. */
 int store_check_counts_locked(struct store *store);
 
-/* Frees space that only waits: runs reclaim and a checkpoint. False when nothing came back. Lets
- * the lock go. */
+/* store_room.c: frees space that only waits: runs reclaim and a checkpoint. False when nothing came
+ * back. Lets the lock go. */
 bool store_make_room_locked(struct store *store);
 
 /* --- store_table.c: images in memory and their records in the table ---- */

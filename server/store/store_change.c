@@ -272,28 +272,6 @@ int store_check_counts_locked(struct store *store)
         (unsigned long long)block.n);
 }
 
-bool store_make_room_locked(struct store *store)
-{
-    uint64_t before = space_totals(store->space).free;
-
-    /* what deletes left comes back in two steps: counted down, then past a checkpoint */
-    for (unsigned i = 0; i < 4096 && store->forest.trash > 0; i++) {
-        bool idle;
-        int r = forest_reclaim(&store->forest, &idle);
-
-        if (r == FOREST_NEED) {
-            r = store_provide_locked(store);
-        }
-        if (r < 0 || store_check_counts_locked(store) < 0) {
-            break;
-        }
-    }
-    if (space_totals(store->space).held > 0 && store_checkpoint_locked(store) < 0) {
-        return false;
-    }
-    return space_totals(store->space).free > before;
-}
-
 /* What a change needs before it can be applied: a store that lives, room in the log, and dirty
  * pages in bounds. Lets the lock go until all of that is so at once. */
 static int make_ready(struct store *store, size_t length, unsigned count)

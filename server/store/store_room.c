@@ -63,6 +63,28 @@ static uint64_t blocks_to_keep(const struct store *store, enum extent_use use, u
     return less(store->reserve, places) + store->reserved_blocks + promised;
 }
 
+bool store_make_room_locked(struct store *store)
+{
+    uint64_t before = space_totals(store->space).free;
+
+    /* what deletes left comes back in two steps: counted down, then past a checkpoint */
+    for (unsigned i = 0; i < 4096 && store->forest.trash > 0; i++) {
+        bool idle;
+        int r = forest_reclaim(&store->forest, &idle);
+
+        if (r == FOREST_NEED) {
+            r = store_provide_locked(store);
+        }
+        if (r < 0 || store_check_counts_locked(store) < 0) {
+            break;
+        }
+    }
+    if (space_totals(store->space).held > 0 && store_checkpoint_locked(store) < 0) {
+        return false;
+    }
+    return space_totals(store->space).free > before;
+}
+
 /* --- what is there already ---- */
 
 /* Do these blocks of one leaf refer to nothing that others refer to? Of what is set aside for the
