@@ -108,6 +108,10 @@ int store_back_ahead_locked(struct store *store, uint64_t blocks)
     uint64_t goal = store->backed_min + blocks;
     uint64_t before = 0;
 
+    /* Else it would be full for ever: who is refused here takes no places that could find room. */
+    if (store->io->ops->now(store->io) - store->no_space_since >= NO_SPACE_AGAIN) {
+        store->no_space_below = false;
+    }
     while (space_totals(store->space).backed < goal &&
            space_totals(store->space).backed != before) {
         before = space_totals(store->space).backed;
