@@ -92,6 +92,16 @@ void connection_limit(unsigned most)
     count_most = most;
 }
 
+unsigned connection_count(void)
+{
+    unsigned now;
+
+    pthread_mutex_lock(&list_lock);
+    now = count;
+    pthread_mutex_unlock(&list_lock);
+    return now;
+}
+
 void *connection_open(int read_only)
 {
     const char *ref = nbdkit_export_name();

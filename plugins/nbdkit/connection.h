@@ -21,6 +21,9 @@ void connection_limit(unsigned most);
 void *connection_open(int read_only);
 void connection_close(void *handle);
 
+/* Those that are open now. */
+unsigned connection_count(void);
+
 /* Only when no callback of a connection can run any more. */
 void connection_close_all(void);
 

@@ -116,7 +116,7 @@ static bool cut_thread(pid_t thread)
 {
     int descriptor = blocked_on(thread);
     int copy = descriptor == -1 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-    bool cut = copy != -1 && blocked_on(thread) == descriptor && listener_cut(copy, SHUT_RDWR);
+    bool cut = copy != -1 && blocked_on(thread) == descriptor && listener_cut(copy);
 
     if (copy != -1) {
         close(copy);

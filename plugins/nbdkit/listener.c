@@ -30,8 +30,7 @@ static struct address listeners[LISTENERS_MAX];
 static unsigned listener_count;
 
 /* Calls `visit` with each descriptor of the process that is a stream socket with an address. */
-static void visit_sockets(void (*visit)(int fd, bool listening, const struct address *own, int how),
-                          int how)
+static void visit_sockets(void (*visit)(int fd, bool listening, const struct address *own))
 {
     DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
@@ -48,7 +47,7 @@ static void visit_sockets(void (*visit)(int fd, bool listening, const struct add
         size = sizeof listening;
         if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
             getsockname(fd, &own.any, &own.length) == 0) {
-            visit(fd, listening != 0, &own, how);
+            visit(fd, listening != 0, &own);
         }
     }
     if (folder) {
@@ -56,10 +55,9 @@ static void visit_sockets(void (*visit)(int fd, bool listening, const struct add
     }
 }
 
-static void note_listener(int fd, bool listening, const struct address *own, int how)
+static void note_listener(int fd, bool listening, const struct address *own)
 {
     (void)fd;
-    (void)how;
     if (listening && listener_count < LISTENERS_MAX) {
         listeners[listener_count++] = *own;
     }
@@ -68,7 +66,7 @@ static void note_listener(int fd, bool listening, const struct address *own, int
 unsigned listener_find(void)
 {
     listener_count = 0;
-    visit_sockets(note_listener, 0);
+    visit_sockets(note_listener);
     return listener_count;
 }
 
@@ -102,25 +100,26 @@ static bool came_in(const struct address *own)
     return false;
 }
 
-static void cut(int fd, bool listening, const struct address *own, int how)
+static void cut(int fd, bool listening, const struct address *own)
 {
     if (!listening && came_in(own)) {
         /* A descriptor that was closed and given to something else meanwhile is at worst
          * a connection to the control door, which ends now as well. */
-        shutdown(fd, how);
+        shutdown(fd, SHUT_RDWR);
     }
 }
 
-void listener_cut_connections(int how)
+void listener_cut_connections(void)
 {
-    visit_sockets(cut, how);
+    visit_sockets(cut);
 }
 
-bool listener_cut(int fd, int how)
+bool listener_cut(int fd)
 {
     struct address own = {.length = sizeof own.storage};
 
-    return getsockname(fd, &own.any, &own.length) == 0 && came_in(&own) && shutdown(fd, how) == 0;
+    return getsockname(fd, &own.any, &own.length) == 0 && came_in(&own) &&
+           shutdown(fd, SHUT_RDWR) == 0;
 }
 
 const char *listener_name(unsigned number, char name[LISTENER_NAME])

@@ -19,10 +19,9 @@ unsigned listener_find(void);
 enum { LISTENER_NAME = 160 };
 const char *listener_name(unsigned number, char name[LISTENER_NAME]);
 
-/* Shuts all connections down that came in through the listeners. `how` as for shutdown(2): SHUT_RD
- * lets the requests in progress end and be answered. */
-void listener_cut_connections(int how);
+/* Shuts all connections down, for both directions, that came in through the listeners. */
+void listener_cut_connections(void);
 /* The same for one descriptor. Returns whether it was such a connection, and open. */
-bool listener_cut(int fd, int how);
+bool listener_cut(int fd);
 
 #endif

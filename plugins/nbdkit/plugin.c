@@ -12,6 +12,7 @@
 #include <varve/server.h>
 
 #include "connection.h"
+#include "gate.h"
 #include "handshake.h"
 #include "listener.h"
 #include "negotiation.h"
@@ -118,7 +119,7 @@ static int plugin_get_ready(void)
 static int plugin_preconnect(int read_only)
 {
     (void)read_only;
-    return handshake_begin();
+    return gate_is_closed() ? -1 : handshake_begin();
 }
 
 static int plugin_after_fork(void)

@@ -15,14 +15,18 @@
 #include <varve/error.h>
 #include <varve/server.h>
 
+#include "connection.h"
+#include "gate.h"
 #include "listener.h"
 #include "plugin.h"
 #include "readiness.h"
 
 enum {
-    CUT_EVERY_MS = 200, /* connections that were still negotiating, or just accepted */
-    CUT_HARD_MS = 3000,
-    LEAVE_SECONDS = 9, /* the promise is ten */
+    END_MS = 3000, /* for the requests under way */
+    LOOK_EVERY_MS = 5,
+    ANSWER_MS = 200,    /* for the last answers to leave */
+    CUT_EVERY_MS = 200, /* connections that were just accepted */
+    LEAVE_SECONDS = 9,  /* the promise is ten */
 };
 
 static pthread_t watcher;
@@ -83,6 +87,18 @@ static void set_deadline(void)
     alarm(LEAVE_SECONDS);
 }
 
+/* nbdkit does not say when an answer has left: only that it was made can be known here. */
+static void let_requests_end(void)
+{
+    gate_close();
+    for (int waited = 0; gate_is_busy() && waited < END_MS; waited += LOOK_EVERY_MS) {
+        usleep(1000 * LOOK_EVERY_MS);
+    }
+    if (connection_count() > 0) {
+        usleep(1000 * ANSWER_MS);
+    }
+}
+
 static void *watch(void *opaque)
 {
     int signal_fd = *(int *)opaque;
@@ -97,13 +113,15 @@ static void *watch(void *opaque)
     }
     set_deadline();
     readiness_stopping();
+    let_requests_end();
+    listener_cut_connections();
     nbdkit_shutdown();
-    listener_cut_connections(SHUT_RD);
+    gate_let_go();
     if (varve_sync(plugin_store())) {
         nbdkit_error("cannot make all writes durable before the stop: %s", varve_error());
     }
-    for (int waited = 0; !ended; waited += CUT_EVERY_MS) {
-        listener_cut_connections(waited < CUT_HARD_MS ? SHUT_RD : SHUT_RDWR);
+    while (!ended) {
+        listener_cut_connections();
         ended = wait_for(-1, CUT_EVERY_MS, &stopping);
     }
     return NULL;

@@ -1,14 +1,14 @@
 /*
  * A stop that is bounded, whatever the clients do.
  *
- * nbdkit, told to stop, waits until all its connections ended, and an idle client's never does. So
- * a thread of the plugin takes the signals instead (they are blocked everywhere else), tells nbdkit
- * to stop, and sees to the connections:
+ * nbdkit, told to stop, waits until all its connections ended, and an idle client's never does; and
+ * what it reads meanwhile it answers with an error that is none (gate.h). So a thread of the plugin
+ * takes the signals instead (they are blocked everywhere else), and sees to the connections:
  *
- *   signal              nbdkit_shutdown: no new connections, no new requests
- *   at once             connections are shut down for reading: requests in progress end and are
- *                       answered; what was answered so far is made durable
- *   after 3 seconds     for writing too: a client that does not take its answers is cut
+ *   signal              no new connections; requests that come in from now are not begun
+ *   at most 3 seconds   requests under way end and are answered
+ *   then                all connections are cut, and nbdkit is told: no client hears anything after
+ *                       its last true answer. What was answered is made durable
  *   when none is left   nbdkit calls .cleanup, which closes the store (flush, checkpoint)
  *   after 9 seconds     the process leaves; the next start recovers, as it does after any death
  */

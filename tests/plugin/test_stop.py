@@ -2,6 +2,7 @@
 # timeout: 600
 """A stop is bounded whatever the clients do, and what was answered is there afterwards."""
 
+import errno
 import os
 import signal
 import socket
@@ -110,6 +111,35 @@ class Stop(unittest.TestCase):
             found = handle.pread(65536, 65536 * number)
             allowed = [bytes([number + 1]) * 65536] + ([] if number in answered else [bytes(65536)])
             self.assertIn(found, allowed, f"write {number}, answered: {answered}")
+
+    def test_no_request_is_answered_with_an_error(self):
+        """The kernel's driver takes every error for one of the disk; a cut it survives."""
+        for _ in range(10):
+            handles = [self.server.connect("one") for _ in range(2)]
+            false = []
+            buffer = nbd.Buffer.from_bytearray(bytearray(4096))
+
+            def answered(error, false=false):
+                if error.value not in (0, errno.ENOTCONN):  # that is libnbd's own, for a connection that was cut
+                    false.append(errno.errorcode.get(error.value))
+                return 1
+
+            stop_at = time.monotonic() + 0.2
+            while handles:
+                if stop_at and time.monotonic() > stop_at:
+                    self.server.process.terminate()
+                    stop_at = None
+                for handle in list(handles):
+                    try:
+                        while handle.aio_in_flight() < 16:
+                            handle.aio_pwrite(buffer, 4096 * (handle.aio_in_flight() % 7), completion=answered)
+                            handle.aio_pread(nbd.Buffer(4096), 0, completion=answered)
+                        handle.poll(0)
+                    except nbd.Error:
+                        handles.remove(handle)
+            self.assertEqual(self.server.process.wait(BOUND), 0, self.server.text())
+            self.assertEqual(false, [])
+            self.server = Nbdkit(self.store, nbdkit=self.nbdkit)
 
     def test_the_next_server_has_nothing_to_wait_for(self):
         self.server.connect("one").pwrite(b"x" * 4096, 0)
