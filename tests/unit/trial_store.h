@@ -2,6 +2,7 @@
 #ifndef UNIT_TRIAL_STORE_H
 #define UNIT_TRIAL_STORE_H
 
+#include <stdlib.h>
 #include <varve/error.h>
 #include <varve/server.h>
 #include <varve/volume.h>
@@ -36,6 +37,15 @@ static inline struct varve *trial_open(const char *dir, unsigned flags)
     if (varve_open(dir, flags, NULL, &varve) != 0)
         check_failed(__FILE__, __LINE__, "open: %s", varve_error());
     return varve;
+}
+
+/* How long a test under threads goes on; the longer, the more it may find. */
+static inline int trial_seconds(int usual)
+{
+    const char *seconds = getenv("VARVE_STRESS_SECONDS");
+
+    return seconds != NULL && strtol(seconds, NULL, 10) > 0 ? (int)strtol(seconds, NULL, 10)
+                                                            : usual;
 }
 
 static inline int trial_create(struct varve *varve, const char *name, uint64_t size)

@@ -2,7 +2,7 @@
  * Everything at once: clients that write and verify, connect and leave, while volumes are made,
  * renamed, grown, released and deleted, snapshots of all of them taken, read, cloned, rolled back
  * to and deleted, a schedule runs, volumes are compacted and scrubbed, and the background works.
- * Afterwards every reference is recounted.
+ * Afterwards every reference is recounted. VARVE_STRESS_SECONDS says how long.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -251,7 +251,7 @@ static void everything_at_once(void)
                                 &numbers[i]),
                  0);
     }
-    nanosleep(&(struct timespec){.tv_sec = SECONDS}, NULL);
+    nanosleep(&(struct timespec){.tv_sec = trial_seconds(SECONDS)}, NULL);
     stop = 1;
     for (unsigned i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
