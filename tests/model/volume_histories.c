@@ -1,19 +1,17 @@
 /*
- * Names and images together: histories of volumes and snapshots (odd seeds) or of datasets and
- * their versions (even seeds), with store and catalog on the same simulated disk.
+ * Names and images together: histories of datasets and their versions (even seeds), of the names of
+ * volumes and snapshots, or (each fourth seed, from 3) of what these hold: writes, sizes, clones,
+ * rollbacks, beside a flat model. Store and catalog are on the same simulated disk.
  *
  *   volume_histories [--seed N] [--histories N]
  *
  * A history is run again and again: the power goes at the first, second, third ... event of either
  * (and sometimes again while it is opened). Opened again, everything is as before or as after the
- * verb that was under way, nothing is left over, what was committed has its digest, and the check
- * is clean. Then the same with each error of SQLite's at each of its calls: the verb fails whole,
- * and data is written and read on.
- *
- * The linker puts the functions __wrap_... here in place of io_open and its like (meson.build).
+ * verb that was under way (with or without a write that was not flushed, in the store's order),
+ * nothing is left over, what was committed has its digest, and the check is clean. Then the same
+ * with each error of SQLite's at each of its calls: the verb fails whole, and data is written and
+ * read on.
  */
-#include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <sqlite3.h>
@@ -21,14 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <varve/error.h>
 #include <varve/export.h>
-#include <varve/server.h>
-#include <varve/snapshot.h>
 #include <varve/volume.h>
 
-#include "catalog/catalog.h"
 #include "counts.h"
 #include "dataset_verbs.h"
 #include "sim_disk.h"
@@ -36,36 +30,28 @@
 #include "store/store.h"
 #include "volume/image_label.h"
 #include "volume/served_store.h"
+#include "volume_verbs.h"
+#include "whole_store.h"
 
-enum { VERBS = 7, NAMES = 4, TEXT = 4096, MIB = 1 << 20, NTH_MAX = 3000 };
+enum { VERBS = 10, NAME_VERBS = 7, TEXT = 4096, ALSO = 3, MIB = 1 << 20, NTH_MAX = 3000 };
 
-int __wrap_io_open(const char *directory, unsigned flags, struct io **ret_io);
-void __wrap_io_close(struct io *io);
+/* What a history has shown behind each verb, without a cut. */
+struct history {
+    char with[VERBS][TEXT], without[VERBS][TEXT]; /* the write that is not flushed */
+    enum verb_order order[VERBS];
+    int answer[VERBS];
+};
 
 static struct {
-    char folder[64];
-    unsigned char *catalog; /* an empty one */
-    size_t catalog_length;
-    struct sim_disk *empty; /* a formatted store */
     struct sim_disk *disk;
     struct varve *varve;
     struct chance chance;
+    struct volume_play play;
+    struct model_state model;
     char before[TEXT], after[TEXT]; /* the verb that is under way */
+    char also[ALSO][TEXT];          /* what else may be found now, or "" */
     char repeat[200];
 } test;
-
-int __wrap_io_open(const char *directory, unsigned flags, struct io **ret_io)
-{
-    (void)directory;
-    (void)flags;
-    *ret_io = sim_disk_io(test.disk);
-    return 0;
-}
-
-void __wrap_io_close(struct io *io)
-{
-    (void)io;
-}
 
 __attribute__((format(printf, 1, 2), noreturn)) static void failed(const char *format, ...)
 {
@@ -79,129 +65,131 @@ __attribute__((format(printf, 1, 2), noreturn)) static void failed(const char *f
     exit(1);
 }
 
-/* --- what users see, as a text ---- */
-
-static int add_volume(void *opaque, const struct varve_volume *volume)
-{
-    char *text = opaque;
-    size_t used = strlen(text);
-
-    snprintf(text + used, TEXT - used, "%s %llu%s%s; ", volume->name,
-             (unsigned long long)volume->size, volume->shared ? " shared" : "",
-             volume->damaged ? " DAMAGED" : "");
-    return 0;
-}
-
-static int add_snapshot(void *opaque, const struct varve_snapshot *snapshot)
-{
-    char *text = opaque;
-    size_t used = strlen(text);
-
-    snprintf(text + used, TEXT - used, "%s %llu%s; ", snapshot->ref,
-             (unsigned long long)snapshot->size, snapshot->damaged ? " DAMAGED" : "");
-    return 0;
-}
-
 static int see(char *text)
 {
     int rc;
 
     text[0] = '\0';
-    rc = varve_volume_list(test.varve, add_volume, text);
-    if (rc == 0)
-        rc = varve_snapshot_list(test.varve, NULL, add_snapshot, text);
+    rc = volumes_see(test.varve, text, TEXT);
     return rc == 0 ? datasets_see(test.varve, text, TEXT) : rc;
 }
 
 /* --- histories ---- */
 
-static int one_verb(struct chance *chance)
+static bool holds_content(uint64_t seed)
 {
-    static const char *const names[NAMES] = {"a", "b", "c", "d"};
-    const char *name = names[chance_below(chance, NAMES)],
-               *other = names[chance_below(chance, NAMES)];
-    uint64_t size = (1 + chance_below(chance, 4)) * MIB;
-    struct varve_volume_options options = {.size = size, .shared = chance_hit(chance, 1, 3)};
-    struct varve_snapshot_options snapshot = {.name = chance_hit(chance, 1, 2) ? "one" : "two"};
-    struct varve_snapshot made[2];
-    const char *group[2] = {name, other};
-    char ref[32];
-
-    snprintf(ref, sizeof(ref), "%s@%s", name, snapshot.name);
-    switch (chance_below(chance, 9)) {
-    case 0:
-    case 1:
-    case 2:
-        return varve_volume_create(test.varve, name, &options);
-    case 3:
-        return varve_volume_rename(test.varve, name, other);
-    case 4:
-        return varve_volume_set_shared(test.varve, name, options.shared);
-    case 5:
-        return varve_volume_delete(test.varve, name);
-    case 6:
-        return varve_snapshot_create(test.varve, group, strcmp(name, other) == 0 ? 1 : 2, &snapshot,
-                                     made);
-    case 7:
-        return varve_snapshot_create(test.varve, group, 1, &snapshot, made);
-    default:
-        return varve_snapshot_delete(test.varve, ref);
-    }
+    return seed % 4 == 3;
 }
 
-static int verb_of(uint64_t seed, unsigned i, struct chance *chance)
+static unsigned verbs_of(uint64_t seed)
 {
+    return holds_content(seed) ? VERBS : NAME_VERBS;
+}
+
+static int verb_of(uint64_t seed, unsigned i, struct chance *chance, enum verb_order *ret_order)
+{
+    *ret_order = VERB_STORE;
+    test.play.varve = test.varve;
+    if (holds_content(seed))
+        return volume_content_verb(&test.play, i, chance, ret_order);
     if (seed % 2 == 1)
-        return one_verb(chance);
+        return volume_name_verb(test.varve, chance);
     return i < 2 ? dataset_begin(test.varve, i) : dataset_verb(test.varve, chance);
 }
 
 static void begin(uint64_t seed)
 {
-    test.disk = sim_disk_copy(test.empty, seed);
-    sim_vfs_use(test.disk);
-    sim_vfs_clear();
-    sim_vfs_put("catalog.db", test.catalog, test.catalog_length);
-    test.before[0] = test.after[0] = '\0';
+    test.disk = whole_store_begin(seed);
+    snprintf(test.before, TEXT, "|");
+    snprintf(test.after, TEXT, "|");
+    memset(test.also, 0, sizeof(test.also));
+    test.play = (struct volume_play){.varve = NULL};
     test.varve = NULL;
 }
 
 static int open_all(void)
 {
-    return varve_open(test.folder, 0, NULL, &test.varve);
+    return whole_store_open(&test.varve);
 }
 
 static void end(void)
 {
+    uint64_t left;
+
     varve_close(test.varve);
     test.varve = NULL;
-    if (sim_disk_memory(test.disk) != 0)
-        failed("%llu bytes were not freed", (unsigned long long)sim_disk_memory(test.disk));
-    sim_disk_free(test.disk);
+    left = whole_store_end();
+    if (left != 0)
+        failed("%llu bytes were not freed", (unsigned long long)left);
 }
 
-/* The verbs of a seed, until the power goes. `after` is what the whole history without a cut has
- * shown behind each verb. */
-static void play(uint64_t seed, char (*after)[TEXT], bool record)
+/* May a write that was not flushed be lost when the power goes during that verb? */
+static bool may_lose(const struct history *history, unsigned verb)
+{
+    for (unsigned i = verb; i > 0; i--) {
+        if (history->answer[i - 1] == 0 && history->order[i - 1] != VERB_NAMES)
+            return history->order[i - 1] == VERB_LOOSE;
+    }
+    return false;
+}
+
+/* What may be found when the power goes during that verb. */
+static void expect(const struct history *history, unsigned verb)
+{
+    bool lose = may_lose(history, verb);
+
+    memset(test.also, 0, sizeof(test.also));
+    if (verb > 0)
+        memcpy(test.before, history->with[verb - 1], TEXT);
+    memcpy(test.after, history->with[verb], TEXT);
+    if (lose)
+        memcpy(test.also[0], history->without[verb - 1], TEXT);
+    if (lose && history->order[verb] == VERB_NAMES)
+        memcpy(test.also[1], history->without[verb], TEXT);
+    if (history->order[verb] == VERB_SAVES) /* the volumes as before, the snapshots as behind it */
+        snprintf(test.also[2], TEXT, "%.*s%s", (int)(strchr(test.before, '|') - test.before),
+                 test.before, strchr(test.after, '|'));
+}
+
+/* The verbs of a seed, until the power goes. */
+static void play(uint64_t seed, const struct history *history)
+{
+    struct chance chance = {.state = seed};
+    enum verb_order order;
+
+    for (unsigned i = 0; i < verbs_of(seed); i++) {
+        expect(history, i);
+        (void)verb_of(seed, i, &chance, &order);
+        if (sim_disk_is_dead(test.disk))
+            return;
+    }
+    memset(test.also, 0, sizeof(test.also));
+    memcpy(test.before, test.after, TEXT);
+}
+
+/* The same without a cut: what they show goes into `seen`, what they hold is compared with the
+ * model. */
+static void play_whole(uint64_t seed, struct history *history, char (*seen)[TEXT])
 {
     struct chance chance = {.state = seed};
 
-    for (unsigned i = 0; i < VERBS; i++) {
-        int rc;
+    test.play.model = &test.model;
+    for (unsigned i = 0; i < verbs_of(seed); i++) {
+        int rc = verb_of(seed, i, &chance, &history->order[i]);
 
-        if (!record)
-            memcpy(test.after, after[i], TEXT);
-        rc = verb_of(seed, i, &chance);
-        if (record && see(after[i]) != 0)
+        history->answer[i] = rc;
+        if (see(seen[i]) != 0)
             failed("the names cannot be listed");
-        if (sim_disk_is_dead(test.disk))
-            return;
-        if (record && rc != 0 && rc != -ENOENT && rc != -EEXIST && rc != -EBUSY && rc != -EINVAL &&
+        if (rc != 0 && rc != -ENOENT && rc != -EEXIST && rc != -EBUSY && rc != -EINVAL &&
             rc != -EPERM)
             failed("a verb says %d", rc);
-        memcpy(test.before, after[i], TEXT);
+        if (volumes_compare(&test.play) != 0)
+            failed("verb %u left what the model does not hold", i);
+        memcpy(test.before, seen[i], TEXT);
     }
     memcpy(test.after, test.before, TEXT);
+    test.play.model = NULL;
+    model_state_drop(&test.model);
 }
 
 static void no_report(void *opaque, const char *line)
@@ -235,6 +223,14 @@ static unsigned count_images(const char *when, unsigned committed)
     return images;
 }
 
+static bool is_also(const char *found)
+{
+    for (unsigned i = 0; i < ALSO; i++)
+        if (strcmp(found, test.also[i]) == 0)
+            return true;
+    return false;
+}
+
 static void must_be_whole(const char *when)
 {
     struct varve_check_result result = {0};
@@ -244,8 +240,9 @@ static void must_be_whole(const char *when)
 
     if (see(found) != 0)
         failed("%s the names cannot be listed", when);
-    if (strcmp(found, test.before) != 0 && strcmp(found, test.after) != 0)
-        failed("%s there is [%s], and neither [%s] nor [%s]", when, found, test.before, test.after);
+    if (strcmp(found, test.before) != 0 && strcmp(found, test.after) != 0 && !is_also(found))
+        failed("%s there is [%s], and neither [%s] nor [%s], nor [%s] nor [%s] nor [%s]", when,
+               found, test.before, test.after, test.also[0], test.also[1], test.also[2]);
     for (const char *c = found; (c = strchr(c, ';')) != NULL; c++)
         named++;
     for (const char *c = found; (c = strstr(c, ", digest")) != NULL; c++)
@@ -261,17 +258,15 @@ static void must_be_whole(const char *when)
         failed("%s the check finds %llu problems", when, (unsigned long long)result.problems);
 }
 
-/* Both files lose their power together. */
 static void reboot(enum sim_outcome outcome)
 {
     varve_close(test.varve);
     test.varve = NULL;
-    sim_vfs_reboot(outcome, &test.chance);
-    sim_disk_reboot(test.disk);
+    whole_store_reboot(outcome, &test.chance);
 }
 
 /* False when the history came to its end. */
-static bool cut_at(uint64_t seed, uint64_t at, char (*after)[TEXT])
+static bool cut_at(uint64_t seed, uint64_t at, const struct history *history)
 {
     enum sim_outcome outcome = (enum sim_outcome)chance_below(&test.chance, 3);
     bool cut;
@@ -279,7 +274,7 @@ static bool cut_at(uint64_t seed, uint64_t at, char (*after)[TEXT])
     begin(seed + at);
     sim_disk_cut_at(test.disk, sim_disk_events(test.disk) + at, outcome);
     if (open_all() == 0)
-        play(seed, after, false);
+        play(seed, history);
     cut = sim_disk_is_dead(test.disk);
     if (cut)
         reboot(outcome);
@@ -318,7 +313,8 @@ static void data_goes_on(struct store_image *image)
 }
 
 /* False when nothing was left to fail. */
-static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever, char (*after)[TEXT])
+static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever,
+                    const struct history *history)
 {
     static const struct varve_volume_options options = {.size = MIB};
     struct chance chance = {.state = seed};
@@ -332,25 +328,29 @@ static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever, char (*
         store_image_open(test.varve->store, volume.image, &image) != 0)
         failed("a volume cannot be made");
     sim_vfs_fail(code, nth, forever);
-    for (unsigned i = 0; i < VERBS && sim_vfs_struck() == 0; i++) {
+    for (unsigned i = 0; i < verbs_of(seed) && sim_vfs_struck() == 0; i++) {
+        enum verb_order order;
         int rc;
 
         sim_vfs_fail(0, 0, false);
         if (see(test.before) != 0)
             failed("the names cannot be listed");
         sim_vfs_fail(code, nth, forever);
-        rc = verb_of(seed, i, &chance);
+        rc = verb_of(seed, i, &chance, &order);
         struck = sim_vfs_struck();
         sim_vfs_fail(0, 0, false);
         data_goes_on(image);
         if (struck > 0) {
             /* it may count all the same, when the last write of it failed */
-            memcpy(test.after, after[i], TEXT);
-            if (rc == 0) /* it was tried again, or did not matter */
+            expect(history, i);
+            memset(test.also[0], 0, 2 * TEXT); /* nothing was cut */
+            if (rc == 0) {                     /* it was tried again, or did not matter */
                 memcpy(test.before, test.after, TEXT);
+                test.also[2][0] = '\0';
+            }
             break;
         }
-        if (i + 1 < VERBS)
+        if (i + 1 < verbs_of(seed))
             continue;
         store_image_close(test.varve->store, image);
         end();
@@ -369,7 +369,7 @@ static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever, char (*
 
 static void run_errors(uint64_t seed)
 {
-    static char after[VERBS][TEXT];
+    static struct history history;
     static const struct varve_volume_options options = {.size = MIB};
     static const int codes[] = {SQLITE_IOERR_WRITE, SQLITE_FULL, SQLITE_BUSY,    SQLITE_NOMEM,
                                 SQLITE_CORRUPT,     SQLITE_PERM, SQLITE_READONLY};
@@ -377,82 +377,48 @@ static void run_errors(uint64_t seed)
     begin(seed);
     if (open_all() != 0 || varve_volume_create(test.varve, "data", &options) != 0)
         failed("a volume cannot be made");
-    play(seed, after, true);
+    play_whole(seed, &history, history.with);
     end();
     for (size_t i = 0; i < 2 * sizeof(codes) / sizeof(codes[0]); i++)
         for (unsigned nth = 1; nth < 400; nth++) {
             snprintf(test.repeat, sizeof(test.repeat),
                      "volume_histories --seed %llu (code %d of SQLite's at call %u%s)",
                      (unsigned long long)seed, codes[i / 2], nth, i % 2 ? " and after" : "");
-            if (!fail_at(seed, codes[i / 2], nth, i % 2 == 1, after))
+            if (!fail_at(seed, codes[i / 2], nth, i % 2 == 1, &history))
                 break;
             count_case(COUNT_IO_ERRORS, 1);
         }
 }
 
+static void run_whole(uint64_t seed, bool without, struct history *history)
+{
+    begin(seed);
+    test.play.without_loose = without;
+    if (open_all() != 0)
+        failed("opening fails");
+    play_whole(seed, history, without ? history->without : history->with);
+    must_be_whole("without a cut");
+    end();
+}
+
 static void run_history(uint64_t seed)
 {
-    static char after[VERBS][TEXT];
+    static struct history history;
     bool more = true;
 
     snprintf(test.repeat, sizeof(test.repeat), "volume_histories --seed %llu",
              (unsigned long long)seed);
     test.chance.state = seed;
-    begin(seed);
-    if (open_all() != 0)
-        failed("opening fails");
-    play(seed, after, true);
-    must_be_whole("without a cut");
-    end();
+    run_whole(seed, false, &history);
+    if (holds_content(seed))
+        run_whole(seed, true, &history);
     for (uint64_t at = 1; more; at++) {
         snprintf(test.repeat, sizeof(test.repeat), "volume_histories --seed %llu (cut at %llu)",
                  (unsigned long long)seed, (unsigned long long)at);
         if (at > NTH_MAX)
             failed("the history does not end");
-        more = cut_at(seed, at, after);
+        more = cut_at(seed, at, &history);
     }
-}
-
-/* An empty catalog, made by the real thing in a real folder, and an empty store. */
-static void prepare(void)
-{
-    struct store_geometry geometry = {.limit = 16 * MIB, .journal = MIB};
-    struct sim_options options = {.seed = 1, .journal_size = MIB};
-    const char *base = getenv("TMPDIR");
-    char path[96];
-    FILE *file;
-    int rc;
-
-    snprintf(test.folder, sizeof(test.folder), "%s/histories.XXXXXX", base ? base : "/tmp");
-    if (mkdtemp(test.folder) == NULL)
-        exit(1);
-    snprintf(path, sizeof(path), "%s/catalog.db", test.folder);
-    test.disk = test.empty = sim_disk_new(&options);
-    rc = catalog_create(path);
-    if (rc != 0)
-        failed("the catalog cannot be made");
-    test.catalog = calloc(1, MIB);
-    file = fopen(path, "rb");
-    assert(test.catalog != NULL && file != NULL);
-    test.catalog_length = fread(test.catalog, 1, MIB, file);
-    fclose(file);
-    if (store_format(sim_disk_io(test.empty), &geometry) != 0)
-        failed("the store cannot be made");
-    sim_vfs_register(test.empty);
-}
-
-/* What SQLite and a restored catalog leave in the real file system: names without content. */
-static void remove_folder(void)
-{
-    DIR *folder = opendir(test.folder);
-    const struct dirent *entry;
-
-    while (folder != NULL && (entry = readdir(folder)) != NULL)
-        if (entry->d_name[0] != '.')
-            unlinkat(dirfd(folder), entry->d_name, 0);
-    if (folder != NULL)
-        closedir(folder);
-    rmdir(test.folder);
 }
 
 int main(int argc, char **argv)
@@ -471,13 +437,16 @@ int main(int argc, char **argv)
             return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    prepare();
+    if (whole_store_prepare() != 0) {
+        printf("FAIL no store: %s\n", varve_error());
+        return 1;
+    }
     for (unsigned long long i = 0; i < histories; i++) {
         run_history(seed + i);
-        if (i % 40 < 2)
+        if (i % 40 < 3)
             run_errors(seed + i);
     }
-    remove_folder();
+    whole_store_remove();
     printf("ok %llu histories from seed %llu\n", histories, seed);
     count_print();
     return 0;
