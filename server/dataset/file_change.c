@@ -6,6 +6,7 @@
 
 #include <varve/error.h>
 
+#include "catalog/catalog_images.h"
 #include "dataset/file_content.h"
 #include "volume/guard.h"
 #include "volume/image_label.h"
@@ -19,6 +20,7 @@ struct change {
     struct seat seat;
     struct store_image *image; /* the clone */
     uint64_t clone;
+    char said[FILE_CHANGE_SAID];
 };
 
 static int read_clone(void *opaque, void *buffer, size_t length, uint64_t offset)
@@ -111,16 +113,44 @@ static int change_clone(struct change *change, file_change_make make, void *opaq
         .size = store_image_size(change->varve->store, change->image),
     };
 
-    return make(opaque, &target, change->version.ref);
+    return make(opaque, &target, change->version.ref, change->said);
+}
+
+/* The row of history goes first, because it can be taken back; what the version held cannot. The
+ * version may be called otherwise by now. */
+static int swap_locked(struct change *change, struct catalog *catalog)
+{
+    const struct catalog_change said = {varve_actor(), change->said};
+    struct catalog_image row;
+    char line[512];
+    int64_t event = 0;
+    int r = catalog_image_find(catalog, change->version.image, &row);
+
+    if (r == -ENOENT)
+        return varve_fail(ENOENT, "version '%s' was deleted meanwhile", change->version.ref);
+    if (r == 0)
+        r = catalog_history_append(catalog, "version", row.ref, &said, &event);
+    if (r != 0)
+        return r;
+    r = store_image_rollback(change->varve->store, change->version.image, change->clone);
+    if (r == 0)
+        return 0;
+    if (r == -EPERM)
+        (void)varve_fail(EPERM, "version '%s' was committed meanwhile, as it was before", row.ref);
+    snprintf(line, sizeof line, "%s", varve_error());
+    (void)catalog_history_withdraw(catalog, event);
+    return varve_fail(-r, "%s", line);
 }
 
 static int swap(struct change *change)
 {
-    int r = store_image_rollback(change->varve->store, change->version.image, change->clone);
+    struct catalog *catalog;
+    int r = names_enter(change->varve, &catalog);
 
-    if (r == -EPERM)
-        return varve_fail(EPERM, "version '%s' was committed meanwhile, as it was before",
-                          change->version.ref);
+    if (r != 0)
+        return r;
+    r = swap_locked(change, catalog);
+    names_leave(change->varve);
     return r == 0 ? varve_sync(change->varve) : r;
 }
 
@@ -145,4 +175,18 @@ int file_change(struct varve *varve, const char *ref, file_change_make make, voi
     }
     seat_leave(varve->attachments, &change.seat);
     return r == -EMEDIUMTYPE ? file_content_refuse(varve, ref) : r;
+}
+
+void file_change_say(const char *verb, const struct files_changed *changed, const char *others,
+                     char said[FILE_CHANGE_SAID])
+{
+    const char *ending = changed->bytes == 1 ? "" : "s";
+
+    if (changed->names > 1)
+        snprintf(said, FILE_CHANGE_SAID,
+                 "%s %s and %" PRIu64 " %s (files and folders, %" PRIu64 " byte%s)", verb,
+                 changed->path, changed->names - 1, others, changed->bytes, ending);
+    else
+        snprintf(said, FILE_CHANGE_SAID, "%s %s (%" PRIu64 " byte%s)", verb, changed->path,
+                 changed->bytes, ending);
 }

@@ -1,18 +1,22 @@
 #include <varve/file_tree.h>
 
 #include "dataset/file_change.h"
-#include "files/tree.h"
 
 struct deleting {
     const char *path;
-    uint64_t count;
+    struct files_changed changed;
 };
 
-static int delete_path(void *opaque, const struct files_target *target, const char *what)
+static int delete_path(void *opaque, const struct files_target *target, const char *what,
+                       char said[FILE_CHANGE_SAID])
 {
     struct deleting *deleting = opaque;
+    struct files_changed *changed = &deleting->changed;
+    int r = tree_delete(target, what, deleting->path, changed);
 
-    return tree_delete(target, what, deleting->path, &deleting->count);
+    if (r == 0)
+        file_change_say("deleted", changed, "in it", said);
+    return r;
 }
 
 int varve_file_delete(struct varve *varve, const char *ref, const char *path, uint64_t *ret_count)
@@ -21,6 +25,6 @@ int varve_file_delete(struct varve *varve, const char *ref, const char *path, ui
     int r = file_change(varve, ref, delete_path, &deleting);
 
     if (r == 0)
-        *ret_count = deleting.count;
+        *ret_count = deleting.changed.names;
     return r;
 }

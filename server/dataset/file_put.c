@@ -1,20 +1,24 @@
 #include <varve/file_tree.h>
 
 #include "dataset/file_change.h"
-#include "files/tree.h"
 
 struct putting {
     const char *path;
     varve_file_source source;
     void *opaque;
-    uint64_t count;
+    struct files_changed changed;
 };
 
-static int put(void *opaque, const struct files_target *target, const char *what)
+static int put(void *opaque, const struct files_target *target, const char *what,
+               char said[FILE_CHANGE_SAID])
 {
     struct putting *putting = opaque;
+    struct files_changed *changed = &putting->changed;
+    int r = tree_put(target, what, putting->path, putting->source, putting->opaque, changed);
 
-    return tree_put(target, what, putting->path, putting->source, putting->opaque, &putting->count);
+    if (r == 0)
+        file_change_say("put", changed, "more", said);
+    return r;
 }
 
 int varve_file_put(struct varve *varve, const char *ref, const char *path, varve_file_source source,
@@ -24,6 +28,6 @@ int varve_file_put(struct varve *varve, const char *ref, const char *path, varve
     int r = file_change(varve, ref, put, &putting);
 
     if (r == 0)
-        *ret_count = putting.count;
+        *ret_count = putting.changed.names;
     return r;
 }

@@ -100,8 +100,18 @@ int ext4_inode_forget(ext2_filsys fs, ext2_ino_t number)
     return free_inode(fs, number, &inode);
 }
 
+/* A name goes; a file's bytes go with its last one. */
+static int forget(ext2_filsys fs, ext2_ino_t number, struct ext2_inode_large *inode,
+                  struct files_changed *changed)
+{
+    if (S_ISREG(inode->i_mode) && inode->i_links_count <= 1)
+        changed->bytes += EXT2_I_SIZE(small_of(inode));
+    return ext4_inode_forget(fs, number);
+}
+
 /* A folder, with all below it. The names in it need not go one by one, since their blocks go. */
-static int free_folder(ext2_filsys fs, ext2_ino_t folder, unsigned depth, uint64_t *count)
+static int free_folder(ext2_filsys fs, ext2_ino_t folder, unsigned depth,
+                       struct files_changed *changed)
 {
     struct ext2_inode_large inode = {.i_mode = 0};
     struct ext4_names names;
@@ -112,13 +122,13 @@ static int free_folder(ext2_filsys fs, ext2_ino_t folder, unsigned depth, uint64
     if (depth > DEPTH_MAX)
         r = ext4_damaged(fs, "folders lie in one another more than %d deep", DEPTH_MAX);
     for (size_t i = 0; r == 0 && i < names.count; i++) {
-        r = varve_progress("delete", "files", ++*count, 0);
+        r = varve_progress("delete", "files", ++changed->names, 0);
         if (r == 0)
             r = ext4_inode_read(fs, names.list[i].inode, &inode);
         if (r == 0 && S_ISDIR(inode.i_mode))
-            r = free_folder(fs, names.list[i].inode, depth + 1, count);
+            r = free_folder(fs, names.list[i].inode, depth + 1, changed);
         else if (r == 0)
-            r = ext4_inode_forget(fs, names.list[i].inode);
+            r = forget(fs, names.list[i].inode, &inode, changed);
     }
     ext4_names_release(&names);
     if (r == 0)
@@ -164,7 +174,8 @@ int ext4_give_back(ext2_filsys fs, ext2fs_block_bitmap before)
     return ext4_result(fs, code == EXT2_ET_UNIMPLEMENTED ? 0 : code, "give back free blocks");
 }
 
-static int delete_place(ext2_filsys fs, const struct ext4_place *place, uint64_t *count)
+static int delete_place(ext2_filsys fs, const struct ext4_place *place,
+                        struct files_changed *changed)
 {
     struct ext2_inode_large inode = {.i_mode = 0};
     int r = ext4_inode_read(fs, place->inode, &inode);
@@ -174,19 +185,19 @@ static int delete_place(ext2_filsys fs, const struct ext4_place *place, uint64_t
                         "delete '%s'", place->name);
     if (r < 0)
         return r;
-    ++*count;
+    changed->names++;
     if (S_ISDIR(inode.i_mode))
-        r = free_folder(fs, place->inode, 0, count);
+        r = free_folder(fs, place->inode, 0, changed);
     else
-        r = ext4_inode_forget(fs, place->inode);
+        r = forget(fs, place->inode, &inode, changed);
     return r < 0 ? r : touch_parent(fs, place->folder, S_ISDIR(inode.i_mode));
 }
 
-int ext4_delete(ext2_filsys fs, const char *path, uint64_t *ret_count)
+int ext4_delete(ext2_filsys fs, const char *path, struct files_changed *ret_changed)
 {
     ext2fs_block_bitmap before = NULL;
     struct ext4_place place;
-    uint64_t count = 0;
+    struct files_changed changed = {.names = 0};
     int r = ext4_path_find(fs, path, 0, &place);
 
     if (r == 0 && place.inode == EXT2_ROOT_INO)
@@ -198,11 +209,12 @@ int ext4_delete(ext2_filsys fs, const char *path, uint64_t *ret_count)
         r = ext4_result(fs, ext2fs_copy_bitmap(fs->block_map, &before), "copy its bitmap");
     if (r < 0)
         return r;
-    r = delete_place(fs, &place, &count);
+    r = delete_place(fs, &place, &changed);
     if (r == 0)
         r = ext4_give_back(fs, before);
     ext2fs_free_block_bitmap(before);
+    files_changed_path(&changed, path, "");
     if (r == 0)
-        *ret_count = count;
+        *ret_changed = changed;
     return r;
 }

@@ -6,12 +6,13 @@
 #define FILES_EXT4_DELETE_H
 
 #include <ext2fs/ext2fs.h>
-#include <stdint.h>
+
+#include "files/tree.h"
 
 /* The file, or the folder with all that is in it. A link is deleted and not what it leads to. The
- * blocks that become free are given back to the target. *ret_count gets how many names went.
- * -EINVAL for the root, -ENOENT; reports progress. */
-int ext4_delete(ext2_filsys fs, const char *path, uint64_t *ret_count);
+ * blocks that become free are given back to the target. -EINVAL for the root, -ENOENT; reports
+ * progress. */
+int ext4_delete(ext2_filsys fs, const char *path, struct files_changed *ret_changed);
 
 /* One name less for what is no folder; without a name its blocks and inode are free. */
 int ext4_inode_forget(ext2_filsys fs, ext2_ino_t number);

@@ -108,6 +108,16 @@ static int find_spot(struct unpacking *unpacking, struct unpack_spot *ret_spot)
     return r;
 }
 
+/* Of the first file; of folders alone the first one, which others below it follow. */
+static void keep_path(struct unpacking *unpacking, bool folder)
+{
+    if (unpacking->kept_file || (folder && unpacking->changed.path[0] != '\0'))
+        return;
+    unpacking->kept_file = !folder;
+    files_changed_path(&unpacking->changed, unpacking->target,
+                       unpacking->only ? "" : unpacking->path);
+}
+
 static int unpack_entry(struct unpacking *unpacking)
 {
     const bool link = archive_entry_hardlink(unpacking->entry) != NULL;
@@ -122,11 +132,12 @@ static int unpack_entry(struct unpacking *unpacking)
         unpacking->path = path;
     }
     if (r == 0)
-        r = varve_progress("put", "bytes", unpacking->bytes, 0);
+        r = varve_progress("put", "bytes", unpacking->changed.bytes, 0);
     if (r == 0)
         r = find_spot(unpacking, &spot);
     if (r < 0)
         return r;
+    keep_path(unpacking, type == S_IFDIR && !link);
     if (type == S_IFDIR && !link)
         return unpack_folder(unpacking, &spot);
     if (spot.name[0] == '\0')
@@ -207,7 +218,7 @@ static int unpack_as_utf8(struct unpacking *unpacking)
 }
 
 int ext4_unpack(ext2_filsys fs, const char *path, varve_file_source source, void *opaque,
-                uint64_t *ret_count)
+                struct files_changed *ret_changed)
 {
     struct unpacking *unpacking = calloc(1, sizeof *unpacking);
     ext2fs_block_bitmap before = NULL;
@@ -229,7 +240,7 @@ int ext4_unpack(ext2_filsys fs, const char *path, varve_file_source source, void
     if (before != NULL)
         ext2fs_free_block_bitmap(before);
     if (r == 0)
-        *ret_count = unpacking->count;
+        *ret_changed = unpacking->changed;
     end(unpacking);
     return r;
 }

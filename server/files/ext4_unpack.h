@@ -11,9 +11,10 @@
 #define FILES_EXT4_UNPACK_H
 
 #include <ext2fs/ext2fs.h>
-#include <varve/file_tree.h>
+
+#include "files/tree.h"
 
 int ext4_unpack(ext2_filsys fs, const char *path, varve_file_source source, void *opaque,
-                uint64_t *ret_count);
+                struct files_changed *ret_changed);
 
 #endif

@@ -130,11 +130,11 @@ static int take_all(struct unpacking *unpacking, uint64_t size)
             (uint64_t)offset > size - length)
             return varve_fail(EINVAL, "the archive has content of '%.200s' out of its place",
                               unpacking->path);
-        r = varve_progress("put", "bytes", unpacking->bytes, 0);
+        r = varve_progress("put", "bytes", unpacking->changed.bytes, 0);
         if (r == 0)
             r = take(unpacking, bytes, length, (uint64_t)offset);
         unpacking->gather.end = (uint64_t)offset + length;
-        unpacking->bytes += length;
+        unpacking->changed.bytes += length;
     }
     if (r == 0 && result != ARCHIVE_EOF)
         r = unpack_failed(unpacking);

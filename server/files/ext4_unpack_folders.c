@@ -208,7 +208,7 @@ static int change(struct unpacking *unpacking, struct put_folder *folder)
 
     for (const struct put_name *name = folder->names; r == 0 && name != NULL; name = name->next)
         if (name->changed && !name->stands) {
-            r = varve_progress("put", "bytes", unpacking->bytes, 0);
+            r = varve_progress("put", "bytes", unpacking->changed.bytes, 0);
             if (r == 0)
                 r = add_name(unpacking, folder->inode, name);
         }
@@ -229,7 +229,7 @@ int unpack_folders(struct unpacking *unpacking)
     unpacking->path = unpacking->target;
     for (struct put_folder *folder = unpacking->names.first; r == 0 && folder != NULL;
          folder = folder->next) {
-        r = varve_progress("put", "bytes", unpacking->bytes, 0);
+        r = varve_progress("put", "bytes", unpacking->changed.bytes, 0);
         if (r == 0)
             r = write_if_whole(unpacking, folder);
     }

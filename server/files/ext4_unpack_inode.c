@@ -164,7 +164,7 @@ int unpack_make_folder(struct unpacking *unpacking, struct put_folder *parent, c
     r = unpack_inode_write(unpacking, number, &inode);
     if (r == 0)
         r = put_folder_set(parent, name, number, EXT2_FT_DIR);
-    unpacking->count++;
+    unpacking->changed.names++;
     return r == 0 ? put_names_made(&unpacking->names, number, parent->inode, ret_folder) : r;
 }
 
@@ -277,7 +277,7 @@ int unpack_make_file(struct unpacking *unpacking, const struct unpack_spot *spot
         r = unpack_attributes(unpacking, number);
     if (r == 0)
         r = put_folder_set(spot->folder, spot->name, number, ext4_type_of(type));
-    unpacking->count++;
+    unpacking->changed.names++;
     return r;
 }
 
@@ -303,6 +303,6 @@ int unpack_link(struct unpacking *unpacking, const struct unpack_spot *spot, ext
     r = unpack_inode_write(unpacking, number, &inode);
     if (r == 0)
         r = put_folder_set(spot->folder, spot->name, number, ext4_type_of(inode.large.i_mode));
-    unpacking->count++;
+    unpacking->changed.names++;
     return r;
 }

@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
-#include <varve/file_tree.h>
 
 #include "files/ext4_writer.h"
 #include "files/put_names.h"
+#include "files/tree.h"
 
 enum {
     UNPACK_PATH_MAX = 4096,  /* bytes of the target's path and an entry's together */
@@ -50,7 +50,8 @@ struct unpacking {
     char only_name[EXT2_NAME_LEN + 1];
 
     struct timespec now;
-    uint64_t bytes, count; /* that came */
+    struct files_changed changed; /* what came */
+    bool kept_file;               /* changed.path is a file's */
 };
 
 /* Where an entry goes: the name "" is the folder itself. */

@@ -18,10 +18,21 @@ int tree_list(const struct files_target *target, const char *what, const char *p
 int tree_get(const struct files_target *target, const char *what, const char *path,
              varve_file_sink sink, void *opaque);
 
+/* What a change came to, for the history. */
+enum { FILES_PATH_SHOWN = 512 };
+struct files_changed {
+    uint64_t names; /* files and folders that came or went */
+    uint64_t bytes; /* of content, without holes where files came */
+    /* The path in the file system of what came or went, of several files the first one's; a long
+     * one is cut, and ends in "...". */
+    char path[FILES_PATH_SHOWN];
+};
+void files_changed_path(struct files_changed *changed, const char *folder, const char *name);
+
 /* After a failure of these a part may have changed: the target is to be thrown away. */
 int tree_put(const struct files_target *target, const char *what, const char *path,
-             varve_file_source source, void *opaque, uint64_t *ret_count);
+             varve_file_source source, void *opaque, struct files_changed *ret_changed);
 int tree_delete(const struct files_target *target, const char *what, const char *path,
-                uint64_t *ret_count);
+                struct files_changed *ret_changed);
 
 #endif

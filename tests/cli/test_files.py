@@ -90,6 +90,13 @@ def story(name):
     store.done(*files, "delete", ref, "--path", "a/one", "--yes")
     assert store.json(*files, "list", ref, "--path", "a/same")["files"][0]["links"] == 1
     whole(ref)
+    events = store.json("log", ref)["events"]
+    assert [event["what"] for event in events[:3]] == [
+        "deleted /a/one (0 bytes)",  # it has another name
+        "deleted /a/b/up (0 bytes)",
+        "deleted /many and 500 in it (files and folders, 4500000 bytes)",
+    ], events
+    assert all(event["kind"] == "version" and event["object"] == ref and event["who"] for event in events), events
 
     store.done("datasets", "versions", "commit", ref)
     left = paths(ref, "--recursive")

@@ -153,6 +153,7 @@ def names_and_targets(name):
     store.done(*PUT, ref, f"{folder}/.", "--path", "dot")
     assert paths(ref, "--path", "dot") == ["in", "in/file", "in/more"]
 
+    history(ref)
     refusals(name, ref, one, folder)
     for each in ("one", "link", "none"):
         (store.folder / each).unlink()
@@ -161,9 +162,26 @@ def names_and_targets(name):
     store.done("datasets", "delete", name, "--yes", "--force")
 
 
+def history(ref):
+    """Each put is one line of the log: who, what, how many; it follows the dataset's new name."""
+    events = store.json("log", ref)["events"]
+    what = [event["what"] for event in events if event["what"].startswith("put ")][::-1]
+    assert all(event["kind"] == "version" and event["object"] == ref and event["who"] for event in events), events
+    assert what[:6] == [
+        "put /one (1 byte)",
+        "put /two (1 byte)",
+        "put /dir/one and 1 more (files and folders, 1 byte)",
+        "put /dir/one (1 byte)",
+        "put /deep/er/three and 2 more (files and folders, 1 byte)",
+        "put /deep/folder/in/file and 2 more (files and folders, 1 byte)",
+    ], what
+    assert "put /link/four (1 byte)" in what and "put /none (0 bytes)" in what, what
+    assert "put /deep/er/three and 2 more" in store.done("log", ref)
+
+
 def refusals(name, ref, one, folder):
     """Bad input to a version that has a file `two` and a folder `deep`: nothing changes."""
-    before = digest(ref)
+    before, log = digest(ref), store.json("log")
     store.refused(FAILED, *PUT, ref, str(one), "--path", "two/", says="is a file and no folder")
     store.refused(FAILED, *PUT, ref, str(folder), "--path", "two", says="is a file and no folder")
     store.refused(FAILED, *PUT, ref, str(one), "--path", "two/three/four", says="no folder")
@@ -186,7 +204,7 @@ def refusals(name, ref, one, folder):
     (store.folder / "clash2/a").write_text("x" * 100000)
     (store.folder / "clash2/deep").write_text("")
     store.refused(FAILED, *PUT, ref, f"{store.folder}/clash2/", says="'deep' is a folder there")
-    assert digest(ref) == before, "a refusal changed something"
+    assert digest(ref) == before and store.json("log") == log, "a refusal changed something"
 
     store.done("datasets", "versions", "commit", ref)
     store.refused(NOT_PERMITTED, *PUT, ref, str(one), says="is committed and never changes")

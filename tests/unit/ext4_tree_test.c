@@ -166,13 +166,13 @@ static void paths_stay_inside(void)
 
 static void delete_one(const char *path, int wanted, unsigned names)
 {
-    uint64_t count = 0;
+    struct files_changed changed = {.names = 0};
     ext2_filsys fs = open_image(EXT4_WRITE);
-    int r = ext4_delete(fs, path, &count);
+    int r = ext4_delete(fs, path, &changed);
 
     if (r != wanted)
         check_failed(__FILE__, __LINE__, "delete %s: %d: %s", path, r, varve_error());
-    CHECK_EQ(count, names);
+    CHECK_EQ(changed.names, names);
     CHECK_EQ(ext4_close(fs), 0);
     if (run("e2fsck -fn image") != 0)
         check_failed(__FILE__, __LINE__, "after deleting %s e2fsck finds damage", path);
@@ -230,7 +230,7 @@ static void damaged_images(void)
     make_image("-b 1024");
     for (unsigned i = 0; i < 150; i++) {
         struct listed listed;
-        uint64_t count;
+        struct files_changed changed;
         ext2_filsys fs = NULL;
 
         CHECK_EQ(run("cp --sparse=always image keep"), 0);
@@ -246,8 +246,8 @@ static void damaged_images(void)
             ext4_abandon(fs);
         }
         if (ext4_open(&target, EXT4_WRITE, "image", &fs) == 0) {
-            (void)ext4_delete(fs, "/a", &count);
-            (void)ext4_delete(fs, "/big", &count);
+            (void)ext4_delete(fs, "/a", &changed);
+            (void)ext4_delete(fs, "/big", &changed);
             ext4_abandon(fs);
         }
         CHECK_EQ(run("cat keep >image"), 0);

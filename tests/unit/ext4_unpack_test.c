@@ -90,11 +90,11 @@ static ssize_t give(void *opaque, void *bytes, size_t room)
     return (ssize_t)length;
 }
 
-static int put(const char *path, struct feed feed, uint64_t *ret_count)
+static int put(const char *path, struct feed feed, struct files_changed *ret_changed)
 {
     struct files_target target = file_target(&fd);
 
-    return tree_put(&target, "image", path, give, &feed, ret_count);
+    return tree_put(&target, "image", path, give, &feed, ret_changed);
 }
 
 static struct feed whole(size_t piece)
@@ -108,16 +108,17 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static void sound_archives(void)
 {
-    uint64_t count = 0;
+    struct files_changed changed = {.names = 0};
 
     make_archive();
     for (size_t i = 0; i < KINDS; i++) {
         make_image(kinds[i]);
-        if (put("/", whole(1 << 20), &count) != 0)
+        if (put("/", whole(1 << 20), &changed) != 0)
             check_failed(__FILE__, __LINE__, "%s: %s", kinds[i], varve_error());
-        CHECK(count > 610);
-        CHECK_EQ(put("/dir/new/way", whole(777), &count), 0);
-        CHECK_EQ(put("/dir/new/way", whole(4096), &count), 0);
+        CHECK(changed.names > 610);
+        CHECK_EQ(changed.path[0], '/');
+        CHECK_EQ(put("/dir/new/way", whole(777), &changed), 0);
+        CHECK_EQ(put("/dir/new/way", whole(4096), &changed), 0);
         CHECK_EQ(run("e2fsck -fn image"), 0);
         CHECK_EQ(
             run("debugfs -R 'cat /dir/new/way/random' image 2>/dev/null | cmp - tree/random && "
@@ -129,7 +130,7 @@ static void sound_archives(void)
 
 static void broken_off(void)
 {
-    uint64_t count = 0;
+    struct files_changed changed = {.names = 0};
     struct feed feed;
 
     make_archive();
@@ -138,12 +139,12 @@ static void broken_off(void)
         feed = whole(1 << 16);
         feed.end = end;
         feed.then = -ECANCELED;
-        CHECK_EQ(put("/", feed, &count), -ECANCELED);
+        CHECK_EQ(put("/", feed, &changed), -ECANCELED);
         CHECK_EQ(run("cp --sparse=always keep image"), 0);
     }
     feed = whole(1 << 16);
     feed.then = -EIO; /* behind the end of the archive */
-    CHECK_EQ(put("/", feed, &count), -EIO);
+    CHECK_EQ(put("/", feed, &changed), -EIO);
 }
 
 static unsigned draw(void)
@@ -157,7 +158,7 @@ static unsigned draw(void)
 /* No byte of an archive makes anything but a refusal or a sound file system. */
 static void wrong_bytes(void)
 {
-    uint64_t count = 0;
+    struct files_changed changed = {.names = 0};
 
     make_archive();
     for (unsigned i = 0; i < 90; i++) {
@@ -173,7 +174,7 @@ static void wrong_bytes(void)
 
             archive[at % archive_length] = (unsigned char)draw();
         }
-        r = put(i % 3 == 0 ? "/" : "/dir/x", whole(1 << 16), &count);
+        r = put(i % 3 == 0 ? "/" : "/dir/x", whole(1 << 16), &changed);
         if (r != 0)
             CHECK(varve_error()[0] != '\0');
         if (r == 0)
@@ -185,7 +186,7 @@ static void wrong_bytes(void)
 /* What an image holds is not to be trusted either. */
 static void damaged_images(void)
 {
-    uint64_t count = 0;
+    struct files_changed changed = {.names = 0};
 
     make_archive();
     for (unsigned i = 0; i < 45; i++) {
@@ -196,8 +197,8 @@ static void damaged_images(void)
 
             CHECK_EQ(pwrite(fd, &byte, 1, 2048 + draw() % (2u << 20)), 1);
         }
-        (void)put("/", whole(1 << 16), &count);
-        (void)put("/dir/new", whole(1 << 16), &count);
+        (void)put("/", whole(1 << 16), &changed);
+        (void)put("/dir/new", whole(1 << 16), &changed);
         CHECK_EQ(run("cp --sparse=always keep image"), 0);
     }
 }
