@@ -76,7 +76,8 @@ struct store {
     struct io *io;
     struct memory memory;
     struct store_options options;
-    struct superblock super; /* as the newest durable checkpoint wrote it */
+    struct superblock
+        super; /* as the newest durable checkpoint wrote it; all of it under the lock */
     uint32_t seed;
 
     pthread_mutex_t lock;

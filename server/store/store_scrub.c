@@ -455,7 +455,9 @@ int store_scrub_open(struct store *store, struct store_scrub **ret_scrub)
         return varve_no_memory("a scrub");
     }
     scrub->store = store;
+    pthread_mutex_lock(&store->lock); /* a checkpoint that ends writes the superblock anew */
     scrub->seen_pieces = (store->super.limit_blocks + SEEN_BLOCKS - 1) / SEEN_BLOCKS;
+    pthread_mutex_unlock(&store->lock);
     scrub->seen = memory_take(memory, scrub->seen_pieces * sizeof *scrub->seen);
     scrub->data = memory_take(memory, REFS_PER_PAGE * BLOCK_SIZE);
     scrub->page = memory_take(memory, BLOCK_SIZE);

@@ -14,7 +14,9 @@
 #include <varve/scrub.h>
 #include <varve/snapshot.h>
 
+#include "store/store_scrub.h"
 #include "trial_store.h"
+#include "volume/served_store.h"
 
 enum { WRITERS = 3, SLOT = 3000, SLOTS = 300, SECONDS = 3 };
 
@@ -309,10 +311,47 @@ static void a_scrub_is_cancelled(void)
     CHECK_EQ(varve_close(varve), 0);
 }
 
+static void *begin_scrubs(void *opaque)
+{
+    while (!stop) {
+        struct store_scrub *begun = NULL;
+
+        if (store_scrub_open(varve->store, &begun) != 0)
+            failed("begin a scrub");
+        store_scrub_close(begun);
+        rounds++;
+    }
+    return opaque;
+}
+
+/* The superblock changes when a checkpoint ends, and a scrub looks at it when it begins. */
+static void scrubs_begin_while_checkpoints_end(void)
+{
+    struct varve_export *export = NULL;
+    pthread_t thread;
+
+    varve = trial_open(trial_make("checkpoints"), 0);
+    CHECK_EQ(trial_create(varve, "changing", MIB), 0);
+    CHECK_EQ(varve_export_open(varve, "changing", "pid 1", false, &export), 0);
+    stop = failures = rounds = 0;
+    CHECK_EQ(pthread_create(&thread, NULL, begin_scrubs, NULL), 0);
+    for (unsigned i = 0; i < 200 || rounds < 200; i++)
+        if (varve_export_write(export, &i, sizeof i, 0, 0) != 0 ||
+            store_checkpoint(varve->store) != 0)
+            failed("checkpoint");
+    stop = 1;
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(failures, 0);
+    varve_export_close(export);
+    CHECK_EQ(varve_close(varve), 0);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct check_case cases[] = {{"everything at once", everything_at_once},
-                                              {"a scrub is cancelled", a_scrub_is_cancelled}};
+    static const struct check_case cases[] = {
+        {"everything at once", everything_at_once},
+        {"a scrub is cancelled", a_scrub_is_cancelled},
+        {"scrubs begin while checkpoints end", scrubs_begin_while_checkpoints_end}};
 
     return check_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }
