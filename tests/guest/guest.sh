@@ -63,7 +63,10 @@ export -f tell await
 cd /run
 bash -eu -o pipefail $(printf %q "$1") </dev/null >/dev/console 2>&1
 echo "guest verdict \$?" >/dev/console
-sync
+sync & # which hangs when the script left a device without its server behind
+for _ in {1..50}; do
+    ! kill -0 \$! 2>/dev/null || sleep 0.2
+done
 echo o >/proc/sysrq-trigger
 sleep 60
 END

@@ -71,9 +71,15 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
     serve
     echo "killed $round times"
 done
-# A server that comes back later. It is killed here too: one that stops answers what still arrives with ESHUTDOWN, which
-# the kernel's driver takes for an I/O error of the device (a known fault, to be mended).
-kill -KILL $server
+# A stop that is not a death is no different for the device, also when the server comes back later.
+for round in 1 2 3; do
+    kill -TERM $server
+    wait $server
+    sleep $((round * 2 - 2))
+    serve
+    sleep 2
+done
+kill -TERM $server
 wait $server
 sleep 5
 serve
