@@ -150,7 +150,7 @@ struct varve_version {
     char digest[VARVE_DIGEST_TEXT + 1];
     char class[VARVE_CLASS_MAX + 1]; /* as found at the commit: clean, dirty, unknown, raw */
     bool has_manifest;
-    uint64_t files; /* how many the manifest lists */
+    uint64_t files; /* how many the manifest lists; 0: not known, as the root is one */
 };
 
 struct varve_version_options {

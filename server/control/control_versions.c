@@ -26,9 +26,11 @@ static void add_commit(json_t *object, const struct varve_version *version)
     json_object_set_new(object, "committer", text_or_null(version->committer));
     json_object_set_new(object, "digest", text_or_null(version->digest));
     json_object_set_new(object, "class", text_or_null(version->class));
+    /* A list has the root at least: 0 are not known, of a version named again from the store. */
     json_object_set_new(object, "files",
-                        version->has_manifest ? json_integer((json_int_t)version->files)
-                                              : json_null());
+                        version->has_manifest && version->files > 0
+                            ? json_integer((json_int_t)version->files)
+                            : json_null());
 }
 
 static json_t *version_object(const struct varve_version *version, const json_t *tags)

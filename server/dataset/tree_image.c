@@ -5,10 +5,10 @@
 #include <varve/error.h>
 
 #include "base/block.h"
-#include "base/le.h"
+#include "volume/tree_head.h"
 
 enum {
-    HEAD_BYTES = 4096,
+    HEAD_BYTES = TREE_HEAD_SIZE,
     PAIR = 2 * DIGEST_BYTES, /* from one leaf's slot to the next one's */
     LINES = 64,              /* blocks in memory, each in the line of its number */
     /* With digests of blocks: a block of slots, then those of the leaves in it. */
@@ -18,7 +18,8 @@ enum {
     GROUP_BLOCKS = 1 + GROUP_LEAVES * LEAF_BLOCKS,
 };
 _Static_assert(LEAF_BLOCKS == 2, "halves of a leaf");
-static const char magic[8] = {'V', 'A', 'R', 'V', 'T', 'R', 'E', 'E'};
+_Static_assert((int)DIGEST_BYTES == (int)TREE_HEAD_DIGEST, "a head holds a digest");
+_Static_assert((int)DIGEST_BLOCKS == (int)TREE_HEAD_CONSTRUCTIONS, "and knows the last of these");
 
 struct line {
     bool used, changed;
@@ -274,58 +275,69 @@ int tree_image_write_blocks(struct tree_image *tree, uint64_t leaf, const struct
 
 /* --- the head -------------------------------------------------------------------------------- */
 
+static int read_head(struct store *store, struct store_image *image, struct tree_head *ret_head,
+                     bool *ret_is)
+{
+    uint8_t bytes[TREE_HEAD_SIZE];
+    int r = 0;
+
+    *ret_is = false;
+    if (store_image_size(store, image) < sizeof bytes)
+        return 0;
+    r = store_read(store, image, bytes, sizeof bytes, 0);
+    if (r == 0)
+        *ret_is = tree_head_decode(bytes, ret_head);
+    return r;
+}
+
 int tree_image_construction(struct store *store, uint64_t image,
                             enum digest_construction *ret_construction)
 {
     struct store_image *opened = NULL;
-    uint8_t head[HEAD_BYTES];
+    struct tree_head head;
+    bool is = false;
     int r = store_image_open(store, image, &opened);
 
     *ret_construction = 0;
     if (r != 0)
         return r;
-    if (store_image_size(store, opened) >= sizeof head)
-        r = store_read(store, opened, head, sizeof head, 0);
-    else
-        memset(head, 0, sizeof head);
+    r = read_head(store, opened, &head, &is);
     store_image_close(store, opened);
-    if (r == 0 && memcmp(head, magic, sizeof magic) == 0 &&
-        (le64_load(head + 8) == DIGEST_FLAT || le64_load(head + 8) == DIGEST_BLOCKS))
-        *ret_construction = (enum digest_construction)le64_load(head + 8);
+    if (r == 0 && is)
+        *ret_construction = (enum digest_construction)head.construction;
     return r;
 }
 
 int tree_image_finish(struct tree_image *tree, const struct digest *root)
 {
-    uint8_t head[HEAD_BYTES] = {0};
+    struct tree_head head = {.construction = tree->shape->construction, .size = tree->shape->size};
+    uint8_t bytes[TREE_HEAD_SIZE];
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < LINES; i++)
         r = write_line(tree, &tree->lines[i]);
-    memcpy(head, magic, sizeof magic);
-    le64_store(head + 8, tree->shape->construction);
-    le64_store(head + 16, tree->shape->size);
-    memcpy(head + 24, root->bytes, DIGEST_BYTES);
-    return r == 0 ? store_write(tree->store, tree->image, head, sizeof head, 0, 0) : r;
+    memcpy(head.digest, root->bytes, DIGEST_BYTES);
+    tree_head_encode(&head, bytes);
+    return r == 0 ? store_write(tree->store, tree->image, bytes, sizeof bytes, 0, 0) : r;
 }
 
 int tree_image_is_of(struct tree_image *tree, const char *digest, bool *ret_is)
 {
-    uint8_t head[HEAD_BYTES];
+    struct tree_head head = {.size = 0};
     struct digest root;
     char text[DIGEST_TEXT + 1];
+    bool is = false;
     int r = 0;
 
     *ret_is = false;
     if (store_image_size(tree->store, tree->image) < tree_image_bytes(tree->shape))
         return 0;
-    r = store_read(tree->store, tree->image, head, sizeof head, 0);
-    if (r != 0)
+    r = read_head(tree->store, tree->image, &head, &is);
+    if (r != 0 || !is)
         return r;
-    memcpy(root.bytes, head + 24, DIGEST_BYTES);
+    memcpy(root.bytes, head.digest, DIGEST_BYTES);
     digest_print(&root, text);
-    *ret_is = memcmp(head, magic, sizeof magic) == 0 &&
-              le64_load(head + 8) == tree->shape->construction &&
-              le64_load(head + 16) == tree->shape->size && strcmp(text, digest) == 0;
+    *ret_is = head.construction == tree->shape->construction && head.size == tree->shape->size &&
+              strcmp(text, digest) == 0;
     return 0;
 }

@@ -14,12 +14,13 @@
 #include "catalog/catalog_group.h"
 #include "catalog/catalog_snapshots.h"
 #include "volume/reconcile.h"
+#include "volume/tree_head.h"
 
 enum { ATTEMPTS_MAX = 1000 };
 
 static const struct catalog_change change = {"varve", "named again, from the label in the store"};
 
-/* What a committed version has for a digest until it is computed again. */
+/* What a committed version has for a digest when the image of its digests does not say it. */
 static const char digest_unknown[] =
     "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -171,13 +172,43 @@ static int relabel_part(struct reconciliation *all, struct unnamed_image *part)
     return part == NULL ? 0 : relabel(all, part, &part->label);
 }
 
+/* *ret_known false: there is no such image, or it is damaged, or of a construction that this
+ * version of varve does not know. Its checksums vouch for the rest: it was frozen before the row.
+ */
+static int find_digest(struct reconciliation *all, const struct unnamed_image *version,
+                       const struct unnamed_image *tree, char text[CATALOG_DIGEST_TEXT + 1],
+                       bool *ret_known)
+{
+    struct store *store = all->varve->store;
+    struct store_image *image = NULL;
+    uint8_t bytes[TREE_HEAD_SIZE] = {0};
+    struct tree_head head;
+    int r = 0;
+
+    *ret_known = false;
+    memcpy(text, digest_unknown, sizeof digest_unknown);
+    if (tree == NULL || tree->info.size < sizeof bytes)
+        return 0;
+    r = store_image_open(store, tree->info.image, &image);
+    if (r == 0)
+        r = store_read(store, image, bytes, sizeof bytes, 0);
+    store_image_close(store, image);
+    if (r == -ENOMEM)
+        return r;
+    *ret_known = r == 0 && tree_head_decode(bytes, &head) && head.size == version->info.size;
+    for (size_t i = 0; *ret_known && i < sizeof head.digest; i++)
+        snprintf(text + 2 * i, 3, "%02x", head.digest[i]);
+    return 0;
+}
+
 static int adopt_version(struct reconciliation *all, const struct unnamed_image *image)
 {
     const struct image_label *label = &image->label;
     struct unnamed_image *tree = NULL, *manifest = NULL;
     struct catalog_version row = {
         .image = image->info.image, .created = (int64_t)time(NULL), .who = "varve"};
-    int r;
+    bool known = true;
+    int r = 0;
 
     snprintf(row.dataset, sizeof row.dataset, "%s", label->dataset);
     snprintf(row.id, sizeof row.id, "%s", label->version);
@@ -187,12 +218,13 @@ static int adopt_version(struct reconciliation *all, const struct unnamed_image 
         row.sequence = (int64_t)label->number;
         row.committed = row.created;
         snprintf(row.committer, sizeof row.committer, "varve");
-        snprintf(row.digest, sizeof row.digest, "%s", digest_unknown);
+        r = find_digest(all, image, tree, row.digest, &known);
         snprintf(row.class, sizeof row.class, "unknown");
         row.tree_image = tree != NULL ? tree->info.image : 0;
         row.manifest_image = manifest != NULL ? manifest->info.image : 0;
     }
-    r = catalog_version_adopt(all->catalog, &row, &change);
+    if (r == 0)
+        r = catalog_version_adopt(all->catalog, &row, &change);
     if (r == -EEXIST) {
         note(all->varve,
              "image %" PRIu64 " says that it is version %s of dataset %s, and so does another; it "
@@ -206,7 +238,9 @@ static int adopt_version(struct reconciliation *all, const struct unnamed_image 
          "version %s of dataset %s was not in the catalog: named again from the store (image "
          "%" PRIu64 "); its message is lost%s",
          row.id, row.dataset, row.image,
-         label->number != 0 ? ", its digest has to be computed again" : "");
+         known ? ""
+               : ", and its digest too, because the image with its digests is lost or damaged: "
+                 "'varve datasets versions verify' computes it");
     r = relabel_part(all, tree);
     if (r == 0)
         r = relabel_part(all, manifest);
