@@ -214,16 +214,6 @@ unsigned open_extents_pending(const struct open_extents *x)
     return pending;
 }
 
-bool open_extents_writing(const struct open_extents *x)
-{
-    for (unsigned i = 0; i < x->extents; i++) {
-        if (x->extent[i].state != EXTENT_FREE && x->extent[i].writing) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool open_extents_full(const struct open_extents *x)
 {
     for (unsigned i = 0; i < x->extents; i++) {

@@ -96,7 +96,6 @@ void open_extents_retire(struct open_extents *x, struct open_extent *extent);
 
 /* Complete blocks that are not written: of all extents. */
 unsigned open_extents_pending(const struct open_extents *x);
-bool open_extents_writing(const struct open_extents *x);
 
 static inline uint64_t extent_unwritten(const struct open_extent *extent, unsigned word)
 {
