@@ -9,9 +9,15 @@ enum content_class { CONTENT_RAW, CONTENT_CLEAN, CONTENT_UNKNOWN, CONTENT_DIRTY 
 /* "raw", "clean", "unknown", "dirty". */
 const char *content_class_name(enum content_class class);
 
-enum { CONTENT_REASON_MAX = 256 };
-/* `ret_reason` names what is dirty: "partition 2 (ext4): journal needs recovery"; else "". */
-int content_class_of(struct store *store, struct store_image *image, enum content_class *ret_class,
-                     char ret_reason[CONTENT_REASON_MAX]);
+enum { CONTENT_REASON_MAX = 192 };
+struct content_verdict {
+    enum content_class class; /* the worst of all there is */
+    unsigned dirty;           /* how many file systems are */
+    /* All that are dirty: "partitions 1, 2, ext4: journal needs recovery; partition 5, xfs: ...".
+     * Of more than fit it says how many more. */
+    char reason[CONTENT_REASON_MAX];
+};
+int content_class_of(struct store *store, struct store_image *image,
+                     struct content_verdict *ret_verdict);
 
 #endif

@@ -81,21 +81,32 @@ static int check_flags(const struct commit *commit)
     return 0;
 }
 
+/* Which goes on behind "unmount". */
+static const char *what_to_do(unsigned dirty, bool attached)
+{
+    if (dirty > 1)
+        return attached ? "them where they are attached, detach it and commit again"
+                        : "them where it is attached next, and commit again";
+    return attached ? "it where it is attached, detach it and commit again"
+                    : "it where it is attached next, and commit again";
+}
+
 static int check_content(struct commit *commit)
 {
     struct attendance attendance;
-    char reason[CONTENT_REASON_MAX];
-    int r = content_class_of(commit->store, commit->seat.image, &commit->class, reason);
+    struct content_verdict verdict = {.class = CONTENT_RAW};
+    int r = content_class_of(commit->store, commit->seat.image, &verdict);
 
+    commit->class = verdict.class;
     if (r != 0 || commit->class != CONTENT_DIRTY || (commit->flags & VARVE_COMMIT_ALLOW_DIRTY) != 0)
         return r;
     attendance_of(commit->varve->attachments, commit->row.image, &attendance);
     return varve_fail(EBUSY,
-                      "version '%s' holds a file system that was not left clean: %s; unmount it "
-                      "where it is %s, or commit with --allow-dirty",
-                      commit->row.ref, reason,
-                      attendance.seats > 1 ? "attached, detach it and commit again"
-                                           : "attached next, and commit again");
+                      "version '%s' holds %s not left clean: %s; unmount %s, or commit with "
+                      "--allow-dirty",
+                      commit->row.ref,
+                      verdict.dirty > 1 ? "file systems that were" : "a file system that was",
+                      verdict.reason, what_to_do(verdict.dirty, attendance.seats > 1));
 }
 
 /* --- the steps ------------------------------------------------------------------------------- */

@@ -135,36 +135,68 @@ def what_is_not_clean_is_refused():
     assert versions("commit", ref, "--allow-dirty")["class"] == "dirty"
 
 
-def of_partitions_the_one_that_is_not_clean_is_named():
+STARTS = (2048, 20480, 40960, 61440)  # sectors
+
+
+def mark(disk, places):
+    """Sets bits in superblocks of the partitions, each (partition, offset, bits); what makes them as they were."""
+    back = []
+    with open(disk, "r+b") as file:
+        for partition, offset, bits in places:
+            place = STARTS[partition - 1] * 512 + 1024 + offset
+            file.seek(place)
+            back.append((place, file.read(1)))
+            file.seek(place)
+            file.write(bytes([back[-1][1][0] | bits]))
+    return back
+
+
+def partitions_that_are_not_clean_are_named(served):
     disk = store.folder / "disk"
+    name = f"disks-{served}"
     with open(disk, "wb") as file:
-        file.truncate(34 * MIB)
-    table = "label: gpt\nstart=2048,size=16384\nstart=20480,size=16384\nstart=40960,size=16384\n"
+        file.truncate(44 * MIB)
+    table = "label: gpt\n" + "".join(f"start={start},size=16384\n" for start in STARTS)
     subprocess.run(["sfdisk", "-q", disk], input=table, check=True, capture_output=True, text=True)
-    for start in (2048, 20480, 40960):
+    for start in STARTS:
         words = ["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", "-E", f"offset={start * 512}", disk, "8M"]
         subprocess.run(words, check=True, capture_output=True)
-    second = 20480 * 512 + 1024 + 0x60
-    with open(disk, "r+b") as file:
-        file.seek(second)
-        flags = file.read(1)[0]
-        file.seek(second)
-        file.write(bytes([flags | 4]))
-    store.done("datasets", "create", "disks")
-    ref = store.json("import", str(disk), "disks")["ref"]
-    store.refused(BUSY, "datasets", "versions", "commit", ref, says="partition 2, ext4: journal needs recovery")
+    store.done("datasets", "create", name)
+    journal, errors = (0x60, 4), (0x3A, 2)
+    for places, says in (
+        ([(2, *journal)], "a file system that was not left clean: partition 2, ext4: journal needs recovery; unmount it "),
+        ([(1, *journal), (2, *journal)], "file systems that were not left clean: partitions 1, 2, ext4: journal needs recovery; unmount them "),
+        ([(n, *journal) for n in (1, 2, 3)], "partitions 1-3, ext4: journal needs recovery; "),
+        ([(n, *journal) for n in (1, 3, 4)], "partitions 1, 3, 4, ext4: journal needs recovery; "),
+        (
+            [(1, *journal), (2, *errors), (4, *journal)],
+            "partitions 1, 4, ext4: journal needs recovery; partition 2, ext4: marked with errors; unmount them ",
+        ),
+    ):
+        back = mark(disk, places)
+        ref = store.json("import", str(disk), name)["ref"]
+        store.refused(BUSY, "datasets", "versions", "commit", ref, says=says)
+        with open(disk, "r+b") as file:
+            for place, byte in back:
+                file.seek(place)
+                file.write(byte)
     store.refused(USAGE, "datasets", "versions", "commit", ref, "--force", says="--force")
     assert versions("details", ref)["committed"] is False
     made = versions("commit", ref, "--allow-dirty")
     assert made["class"] == "dirty" and made["files"] is None, made
     assert versions("details", ref)["class"] == "dirty"
-    with open(disk, "r+b") as file:
-        file.seek(second)
-        file.write(bytes([flags]))
-    clean = store.json("import", str(disk), "disks")["ref"]
+    clean = store.json("import", str(disk), name)["ref"]
     made = versions("commit", clean)
     assert made["class"] == "clean" and made["files"] is None, made
     assert versions("verify", ref)["sound"] and versions("verify", clean)["sound"]
+
+
+def of_partitions_those_that_are_not_clean_are_named():
+    partitions_that_are_not_clean_are_named("served")
+
+
+def and_so_they_are_without_a_server():
+    partitions_that_are_not_clean_are_named("unserved")
 
 
 def after_a_kill_all_is_as_it_was():
@@ -205,6 +237,6 @@ def damage_is_named_by_offset():
 
 run_cases([
     unserved, refused, served, writers_are_cut_at_one_point, what_is_not_clean_is_refused,
-    of_partitions_the_one_that_is_not_clean_is_named,
-    after_a_kill_all_is_as_it_was, damage_is_named_by_offset,
+    of_partitions_those_that_are_not_clean_are_named,
+    after_a_kill_all_is_as_it_was, and_so_they_are_without_a_server, damage_is_named_by_offset,
 ])
