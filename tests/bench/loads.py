@@ -82,7 +82,7 @@ def warm(server):
     _fio(server, "--rw=read", "--bs=1m", "--iodepth=4")
 
 
-def _words(load, seconds):
+def words_of(load, seconds):
     words = [f"--rw={load.pattern}", f"--bs={load.block}", f"--iodepth={load.depth}", f"--numjobs={load.connections}"]
     if load.fsync:
         words.append(f"--fsync={load.fsync}")
@@ -100,7 +100,7 @@ def measure(server, load, seconds):
 def run(server, load, seconds):
     """Without warming anything."""
     before = server.cpu_seconds()
-    job = _fio(server, *_words(load, seconds))
+    job = _fio(server, *words_of(load, seconds))
     sides = [job[side] for side in ("read", "write", "trim") if job[side]["total_ios"]]
     requests = sum(side["total_ios"] for side in sides)
     if not requests:
