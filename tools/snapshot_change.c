@@ -111,7 +111,9 @@ const struct command snapshot_create = {
     .details =
         "A snapshot holds what was answered before, as after a power cut that lost nothing. It\n"
         "costs no space until the volume changes, and can be attached read-only as\n"
-        "VOLUME@SNAPSHOT. Either all of them are taken, or none.",
+        "VOLUME@SNAPSHOT. Either all of them are taken, or none. Of a reserved volume one is\n"
+        "taken only while as much is free as the volume holds, since all of it needs new space\n"
+        "when it is written again; others may use that space later, as nothing is set aside.",
     .example = "varve snapshots create demo@before-upgrade -m 'all is well'\n"
                "varve snapshots create db logs --name nightly",
     .flags = COMMAND_STORE | COMMAND_JSON,

@@ -73,7 +73,8 @@ const struct command volume_rollback = {
     .arguments = "NAME --to SNAPSHOT",
     .details =
         "What the volume holds now is saved as a snapshot first. The volume gets the snapshot's\n"
-        "size, too. Nobody may have it attached. All snapshots stay.",
+        "size, too. Nobody may have it attached. All snapshots stay. With --no-save the space\n"
+        "of what only the volume holds comes back, and counts as free for a reserved volume.",
     .example = "varve volumes rollback demo --to before-upgrade",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
     .arguments_min = 1,

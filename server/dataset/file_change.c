@@ -132,7 +132,7 @@ static int swap_locked(struct change *change, struct catalog *catalog)
         r = catalog_history_append(catalog, "version", row.ref, &said, &event);
     if (r != 0)
         return r;
-    r = store_image_rollback(change->varve->store, change->version.image, change->clone);
+    r = store_image_rollback(change->varve->store, change->version.image, change->clone, 0);
     if (r == 0)
         return 0;
     if (r == -EPERM)

@@ -113,10 +113,16 @@ int store_image_set_label(struct store *store, uint64_t image, const char *label
 
 /* The head gets the content of `source` (size too), at one point in time. Nobody writes to `source`
  * meanwhile: it is frozen, or the caller's alone. -ENOSPC when its size is set aside and there is
- * no room to set aside what it would have to be then; what the head holds now counts as staying. */
-int store_image_rollback(struct store *store, uint64_t image, uint64_t source);
+ * no room to set aside what it would have to be then. `freed`: bytes of what the head holds now
+ * that nothing else refers to (store_images_usage), which come back and count as room; 0: it counts
+ * as staying. */
+int store_image_rollback(struct store *store, uint64_t image, uint64_t source, uint64_t freed);
 /* 0, or the -ENOSPC that a rollback would be refused with now. */
-int store_image_rollback_fits(struct store *store, uint64_t image, uint64_t source);
+int store_image_rollback_fits(struct store *store, uint64_t image, uint64_t source, uint64_t freed);
+
+/* Bytes that could be set aside now. When they are fewer than `wanted`, what deletes left is
+ * counted down first. */
+uint64_t store_available(struct store *store, uint64_t wanted);
 
 int store_image_stat(struct store *store, uint64_t image, struct store_image_info *ret_info);
 /* The image with the lowest number above `after` (0 to begin); -ENOENT after the last. */

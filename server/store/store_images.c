@@ -36,16 +36,37 @@ static int check_size(uint64_t size)
     return 0;
 }
 
-/* Is there room to set all this aside? */
-static int check_reserve_locked(const struct store *store, uint64_t blocks)
+/* Blocks that could be set aside. When they are fewer than wanted, what deletes left is counted
+ * down first. Lets the lock go. */
+static uint64_t available_locked(struct store *store, uint64_t wanted)
 {
-    struct space_totals totals = space_totals(store->space);
+    for (unsigned tries = 0;; tries++) {
+        uint64_t free = space_totals(store->space).free;
+        uint64_t kept = store->reserve + store->reserved_blocks + store_promised_locked(store);
+        uint64_t available = free > kept ? free - kept : 0;
 
-    if (totals.free <
-        store->reserve + store->reserved_blocks + store_promised_locked(store) + blocks) {
+        if (available >= wanted || tries == 4 || !store_make_room_locked(store)) {
+            return available;
+        }
+    }
+}
+
+uint64_t store_available(struct store *store, uint64_t wanted)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t blocks = available_locked(store, blocks_for(wanted));
+    pthread_mutex_unlock(&store->lock);
+    return blocks << BLOCK_SHIFT;
+}
+
+/* Is there room to set all this aside? */
+static int check_reserve_locked(struct store *store, uint64_t blocks)
+{
+    uint64_t available = available_locked(store, blocks);
+
+    if (available < blocks) {
         return varve_fail(ENOSPC, "%llu MiB cannot be set aside: %llu MiB are free",
-                          (unsigned long long)(blocks >> 8),
-                          (unsigned long long)(totals.free >> 8));
+                          (unsigned long long)(blocks >> 8), (unsigned long long)(available >> 8));
     }
     return 0;
 }
@@ -239,8 +260,9 @@ int store_image_set_label(struct store *store, uint64_t image, const char *label
     return r < 0 ? r : change(store, &record);
 }
 
-/* What is set aside for the image after a rollback, over what is now. */
-static int check_rollback_locked(struct store *store, uint64_t number, uint64_t source)
+/* What is set aside for the image after a rollback, over what is now and what comes back. */
+static int check_rollback_locked(struct store *store, uint64_t number, uint64_t source,
+                                 uint64_t freed)
 {
     struct image_record now, then;
     int r = image_record_locked(store, number, &now);
@@ -252,20 +274,21 @@ static int check_rollback_locked(struct store *store, uint64_t number, uint64_t 
         return r;
     }
     then.flags = now.flags;
-    uint64_t before = image_outstanding(&now), after = image_outstanding(&then);
+    uint64_t before = image_outstanding(&now) + (freed >> BLOCK_SHIFT);
+    uint64_t after = image_outstanding(&then);
 
     return after > before ? check_reserve_locked(store, after - before) : 0;
 }
 
-int store_image_rollback_fits(struct store *store, uint64_t number, uint64_t source)
+int store_image_rollback_fits(struct store *store, uint64_t number, uint64_t source, uint64_t freed)
 {
     pthread_mutex_lock(&store->lock);
-    int r = check_rollback_locked(store, number, source);
+    int r = check_rollback_locked(store, number, source, freed);
     pthread_mutex_unlock(&store->lock);
     return r;
 }
 
-int store_image_rollback(struct store *store, uint64_t number, uint64_t source)
+int store_image_rollback(struct store *store, uint64_t number, uint64_t source, uint64_t freed)
 {
     struct range held = {.start = 0, .end = UINT64_MAX, .alone = true};
     struct journal_record record = {.kind = JOURNAL_ROLLBACK, .image = number, .source = source};
@@ -278,7 +301,7 @@ int store_image_rollback(struct store *store, uint64_t number, uint64_t source)
     /* readers hold blocks of the old content by their ranges */
     pthread_mutex_lock(&store->lock);
     range_lock(&image->ranges, &held, &store->lock, &store->changed);
-    r = check_rollback_locked(store, number, source);
+    r = check_rollback_locked(store, number, source, freed);
     if (r == 0) {
         r = store_change_locked(store, &record);
     }

@@ -191,6 +191,37 @@ static int take(struct group *group)
     return images_name_locked(group->varve, group->born, group->count, name_them, group);
 }
 
+/* Each block that a reserved volume holds is shared by its snapshot and needs a new place when it
+ * is written again: without room for all of them what was promised to its client would be broken.
+ */
+static int check_room(const struct group *group)
+{
+    const struct catalog_snapshot *first = NULL;
+    uint64_t wanted = 0, available;
+    size_t reserved = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        struct store_image_info info;
+        int r = store_image_stat(group->varve->store, group->clones[i].source, &info);
+
+        if (r != 0)
+            return r;
+        if ((info.flags & STORE_IMAGE_RESERVED) == 0)
+            continue;
+        first = first == NULL ? &group->rows[i] : first;
+        wanted += info.mapped;
+        reserved++;
+    }
+    available = wanted == 0 ? 0 : store_available(group->varve->store, wanted);
+    if (first == NULL || available >= wanted)
+        return 0;
+    return varve_fail(
+        ENOSPC,
+        "volume '%s' is reserved%s, and a snapshot needs as much free space as it "
+        "holds, %" PRIu64 " MiB, for the writes that follow; %" PRIu64 " MiB are free",
+        first->volume, reserved > 1 ? " and not the only one" : "", wanted >> 20, available >> 20);
+}
+
 static int make_group(struct group *group, const char *const *volumes, size_t count,
                       const struct varve_snapshot_options *options,
                       const struct snapshot_occasion *occasion)
@@ -209,6 +240,8 @@ static int make_group(struct group *group, const char *const *volumes, size_t co
         group->rows[i].schedule = occasion->schedule;
         group->rows[i].holds = group->hold != NULL;
     }
+    if (r == 0)
+        r = check_room(group);
     return r == 0 ? take(group) : r;
 }
 

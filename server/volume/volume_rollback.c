@@ -15,16 +15,24 @@ struct rollback {
     struct catalog_volume volume;
     struct catalog_snapshot to;
     bool save;
+    uint64_t freed; /* bytes that come back because nothing is saved: looked up where they count */
     struct varve_snapshot saved; /* .ref is "" until it is taken */
 };
 
-/* Of a reserved volume, whose size may grow: before a snapshot is taken for nothing. */
+/* Of a reserved volume, whose size may grow: before a snapshot is taken for nothing. Nobody has it
+ * open and nobody clones it meanwhile, so that what comes back stays what it is. */
 static int check_space(struct rollback *rollback)
 {
+    struct store *store = rollback->varve->store;
+    uint64_t image = rollback->volume.image;
+    struct store_usage usage;
     char line[256];
-    int r = store_image_rollback_fits(rollback->varve->store, rollback->volume.image,
-                                      rollback->to.image);
+    int r = store_image_rollback_fits(store, image, rollback->to.image, 0);
 
+    if (r == -ENOSPC && !rollback->save && store_images_usage(store, &image, 1, &usage) == 0) {
+        rollback->freed = usage.data;
+        r = store_image_rollback_fits(store, image, rollback->to.image, rollback->freed);
+    }
     if (r != -ENOSPC)
         return r;
     snprintf(line, sizeof line, "%s", varve_error());
@@ -100,8 +108,8 @@ static int roll_back(struct rollback *rollback, const char *snapshot)
              rollback->save ? "; what it held is " : "", rollback->saved.ref);
     r = catalog_history_append(rollback->catalog, "volume", rollback->volume.name, &change, &event);
     if (r == 0)
-        r = store_image_rollback(rollback->varve->store, rollback->volume.image,
-                                 rollback->to.image);
+        r = store_image_rollback(rollback->varve->store, rollback->volume.image, rollback->to.image,
+                                 rollback->freed);
     if (r != 0)
         return undo(rollback, event, r);
     return store_flush(rollback->varve->store);

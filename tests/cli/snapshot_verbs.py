@@ -1,5 +1,7 @@
 """Snapshots, clones and rollback with good and bad input: the same story with a server and without one."""
 
+import os
+
 from command import BUSY, DONE, EXISTS, NO_SPACE, NOT_FOUND, USAGE
 
 
@@ -122,6 +124,28 @@ def bad(store):
     store.done("volumes", "delete", "a", "--yes")
     store.done("volumes", "delete", "b", "--yes")
     assert store.json("snapshots", "list") == {"snapshots": []}
+
+
+def reserved(store):
+    """A snapshot of a reserved volume is refused while there is no room to write all of it again."""
+    image = store.folder / "image"
+    image.write_bytes(os.urandom(16 << 20))
+    store.done("import", str(image), "source")
+    store.done("volumes", "create", "thick", "--from", "source", "--reserved")
+    store.done("volumes", "create", "other", "--size", "32M", "--reserved")
+    before = names(store), store.json("log")
+    store.refused(NO_SPACE, "snapshots", "create", "thick@a", says="volume 'thick' is reserved, and a snapshot needs as much free space as it holds, 16 MiB, ")
+    store.refused(NO_SPACE, "snapshots", "create", "source", "thick", "--name", "a", says="reserved")
+    assert (names(store), store.json("log")) == before, "something changed"
+    store.done("snapshots", "create", "source@a")
+    store.done("volumes", "delete", "other", "--yes")
+    store.done("snapshots", "create", "thick@a")
+    store.done("volumes", "rollback", "thick", "--to", "a", "--no-save", "--yes")
+    for ref in ("source@a", "thick@a"):
+        store.done("snapshots", "delete", ref, "--yes")
+    for name in ("source", "thick"):
+        store.done("volumes", "delete", name, "--yes")
+    assert store.json("check")["problems"] == 0
 
 
 def schedules(store, *words):

@@ -34,6 +34,14 @@ def schedules_served():
     snapshot_verbs.schedule(served)
 
 
+def reserved_offline():
+    snapshot_verbs.reserved(offline)
+
+
+def reserved_served():
+    snapshot_verbs.reserved(served)
+
+
 def the_server_takes_what_is_scheduled():
     """Every second, and only the newest two stay; what a person took stays too."""
     served.done("volumes", "create", "often", "--size", "1M")
@@ -67,9 +75,11 @@ run_cases(
         good_offline,
         bad_offline,
         schedules_offline,
+        reserved_offline,
         good_served,
         bad_served,
         schedules_served,
+        reserved_served,
         the_server_takes_what_is_scheduled,
         snapshots_survive_the_server,
     ]

@@ -304,7 +304,7 @@ bool play_rollback(struct play *play, uint64_t image, uint64_t source)
     say(play, "rollback image %llu to %llu", (unsigned long long)image, (unsigned long long)source);
     if (!frozen)
         model_rollback(model_change(play->history, false), image, source);
-    rc = store_image_rollback(play->store, image, source);
+    rc = store_image_rollback(play->store, image, source, 0);
     if (must_refuse(play, image, rc, "rollback"))
         return false;
     done = answered(play, "rollback", rc, false);

@@ -6,81 +6,14 @@
 #include <varve/hold.h>
 #include <varve/snapshot.h>
 
-#include "trial_store.h"
+#include "trial_snapshots.h"
 #include "volume/schedule.h"
-
-enum { PIECE = 4096 };
-
-static void put(struct varve *varve, const char *ref, int byte, uint64_t offset)
-{
-    static unsigned char piece[PIECE];
-    struct varve_export *export = NULL;
-
-    memset(piece, byte, sizeof piece);
-    CHECK_EQ(varve_export_open(varve, ref, "writer", false, &export), 0);
-    CHECK_EQ(varve_export_write(export, piece, PIECE, offset, 0), 0);
-    varve_export_close(export);
-}
-
-/* Every byte of the piece, or -1 when they differ. */
-static int get(struct varve *varve, const char *ref, uint64_t offset)
-{
-    static unsigned char piece[PIECE];
-    struct varve_export *export = NULL;
-
-    CHECK_EQ(varve_export_open(varve, ref, "reader", true, &export), 0);
-    CHECK_EQ(varve_export_read(export, piece, PIECE, offset), 0);
-    varve_export_close(export);
-    for (int i = 1; i < PIECE; i++)
-        if (piece[i] != piece[0])
-            return -1;
-    return piece[0];
-}
-
-static int snap(struct varve *varve, const char *ref)
-{
-    const struct varve_snapshot_options options = {.message = "m"};
-    struct varve_snapshot taken;
-
-    return varve_snapshot_create(varve, &ref, 1, &options, &taken);
-}
 
 static int clone_of(struct varve *varve, const char *name, const char *from, uint64_t size)
 {
     const struct varve_volume_options options = {.from = from, .size = size};
 
     return varve_volume_create(varve, name, &options);
-}
-
-static int add_ref(void *opaque, const struct varve_snapshot *snapshot)
-{
-    trial_append(opaque, snapshot->ref);
-    trial_append(opaque, " ");
-    return 0;
-}
-
-static void list_is(struct varve *varve, const char *volume, const char *wanted)
-{
-    char text[TRIAL_TEXT] = "";
-
-    CHECK_EQ(varve_snapshot_list(varve, volume, add_ref, text), 0);
-    if (strcmp(text, wanted) != 0)
-        check_failed(__FILE__, __LINE__, "listed '%s', not '%s'", text, wanted);
-}
-
-static void report(void *opaque, const char *line)
-{
-    (void)opaque;
-    printf("problem: %s\n", line);
-}
-
-static void close_checked(struct varve *varve)
-{
-    struct varve_check_result result;
-
-    CHECK_EQ(varve_check(varve, VARVE_CHECK_DATA, report, NULL, &result), 0);
-    CHECK_EQ(result.problems, 0);
-    CHECK_EQ(varve_close(varve), 0);
 }
 
 static void holds_its_time(void)
@@ -211,24 +144,6 @@ static void clones(void)
     close_checked(varve);
 }
 
-/* A reserved clone sets its whole size aside, since each of its blocks may be written. */
-static void reserved_clone(void)
-{
-    struct varve *varve = trial_open(trial_make("reserved"), 0);
-    struct varve_volume_options options = {.from = "a", .reserved = true};
-    struct varve_volume volume;
-
-    CHECK_EQ(trial_create(varve, "a", 80 * MIB), 0);
-    put(varve, "a", 1, 0);
-    CHECK_EQ(varve_volume_create(varve, "b", &options), 0);
-    CHECK_EQ(varve_volume_show(varve, "b", &volume), 0);
-    CHECK(volume.reserved);
-    CHECK_EQ(varve_volume_create(varve, "c", &options), -ENOSPC);
-    CHECK_EQ(varve_volume_delete(varve, "b"), 0);
-    CHECK_EQ(varve_volume_create(varve, "c", &options), 0);
-    close_checked(varve);
-}
-
 static void rollback(void)
 {
     struct varve *varve = trial_open(trial_make("rollback"), 0);
@@ -265,31 +180,6 @@ static void rollback(void)
     CHECK_EQ(get(varve, "a", PIECE), 2);
     put(varve, "a", 7, 0);
     CHECK_EQ(get(varve, "a@x", 0), 1);
-    close_checked(varve);
-}
-
-/* What a reserved volume would need after it is there, or nothing happens: also no snapshot. */
-static void rollback_of_a_reserved_volume(void)
-{
-    struct varve *varve = trial_open(trial_make("thick"), 0);
-    struct varve_volume_options options = {.size = 70 * MIB, .reserved = true};
-    struct varve_volume volume;
-
-    CHECK_EQ(varve_volume_create(varve, "a", &options), 0);
-    put(varve, "a", 1, 0);
-    CHECK_EQ(snap(varve, "a@x"), 0);
-    CHECK_EQ(varve_volume_resize(varve, "a", MIB), 0);
-    put(varve, "a", 2, 0);
-    CHECK_EQ(varve_volume_create(varve, "b", &options), 0);
-    CHECK_EQ(varve_volume_rollback(varve, "a", "a@x", true, NULL), -ENOSPC);
-    CHECK_HAS(varve_error(), "volume 'a' is reserved");
-    list_is(varve, NULL, "a@x ");
-    CHECK_EQ(varve_volume_show(varve, "a", &volume), 0);
-    CHECK(volume.size == MIB && get(varve, "a", 0) == 2);
-    CHECK_EQ(varve_volume_delete(varve, "b"), 0);
-    CHECK_EQ(varve_volume_rollback(varve, "a", "a@x", false, NULL), 0);
-    CHECK_EQ(get(varve, "a", 0), 1);
-    CHECK_EQ(varve_volume_create(varve, "b", &options), -ENOSPC);
     close_checked(varve);
 }
 
@@ -480,8 +370,6 @@ int main(int argc, char **argv)
         {"largest group", largest_group},
         {"frozen is only read", frozen_is_only_read},
         {"clones", clones},
-        {"reserved clone", reserved_clone},
-        {"rollback of a reserved volume", rollback_of_a_reserved_volume},
         {"rollback", rollback},
         {"space comes back", space_comes_back},
         {"outlive their volume", outlive_their_volume},
