@@ -6,11 +6,14 @@
 #include <string.h>
 #include <varve/commit.h>
 #include <varve/dataset.h>
+#include <varve/error.h>
 #include <varve/hold.h>
 #include <varve/tag.h>
 
+#include "dataset/file_change.h"
 #include "store/store.h"
 #include "volume/served_store.h"
+#include "volume_verbs.h"
 
 enum { KIB = 1024, NAMES = 2, VERSIONS_MAX = 32 };
 
@@ -36,10 +39,18 @@ __attribute__((format(printf, 2, 3))) static void append(const struct text *out,
 static int add_version(void *opaque, const struct varve_version *version)
 {
     const struct text *out = opaque;
+    uint64_t content;
 
     append(out, "(%lld of %llu, %u tags, %u holds%s", (long long)version->sequence,
            (unsigned long long)version->size, version->tags, version->holds,
            version->damaged ? ", DAMAGED" : "");
+    if (version->sequence == 0 && !version->damaged) {
+        int rc = image_fingerprint(out->varve, version->image, version->size, &content);
+
+        if (rc != 0)
+            return rc;
+        append(out, ", holds %llx", (unsigned long long)content);
+    }
     if (version->sequence > 0)
         append(out, ", digest %s%s", version->digest, version->latest ? ", latest" : "");
     append(out, "); ");
@@ -112,23 +123,53 @@ int datasets_verify(struct varve *varve)
 
 /* --- verbs ---- */
 
+/* What is put into a version. */
+struct content {
+    unsigned char bytes[8 * KIB];
+    uint64_t at;
+    bool refused; /* at the last step */
+};
+
+/* In several steps: none of them is seen before all are. */
+static int change_content(void *opaque, const struct files_target *target, const char *what,
+                          char said[FILE_CHANGE_SAID])
+{
+    const struct content *content = opaque;
+    uint64_t opposite = target->size - content->at - sizeof(content->bytes);
+    int rc = target->write(target->opaque, content->bytes, sizeof(content->bytes), content->at);
+
+    (void)what;
+    snprintf(said, FILE_CHANGE_SAID, "content changed");
+    if (rc == 0)
+        rc = target->zero(target->opaque, 4 * KIB, opposite);
+    if (rc == 0)
+        rc = target->write(target->opaque, content->bytes, 512, opposite + 4 * KIB);
+    return rc == 0 && content->refused ? varve_fail(EINVAL, "this change is refused") : rc;
+}
+
+/* As files are put and deleted, or as a client writes. */
 static int write_to(struct varve *varve, const struct varve_version *version, struct chance *chance)
 {
-    static unsigned char bytes[8 * KIB];
+    static struct content content;
     struct store_image *image;
-    int byte = (int)chance_below(chance, 256);
-    uint64_t at = chance_below(chance, 32) * 4 * KIB;
-    int rc = store_image_open(varve->store, version->image, &image);
+    int byte = (int)chance_below(chance, 256), rc;
 
+    content.at = chance_below(chance, 31) * 4 * KIB;
+    content.refused = byte % 8 == 1;
+    memset(content.bytes, byte, sizeof(content.bytes));
+    if (byte % 2 == 1)
+        return file_change(varve, version->ref, change_content, &content);
+    rc = store_image_open(varve->store, version->image, &image);
     if (rc != 0)
         return rc;
-    memset(bytes, byte, sizeof(bytes));
-    rc = store_write(varve->store, image, bytes, sizeof(bytes), at, 0);
+    /* one block: it is there or not */
+    rc = store_write(varve->store, image, content.bytes, 4 * KIB, content.at, STORE_FUA);
     store_image_close(varve->store, image);
     return rc == -EPERM ? -EINVAL : rc; /* committed */
 }
 
-static int version_verb(struct varve *varve, const char *dataset, struct chance *chance)
+static int version_verb(struct varve *varve, const char *dataset, bool writes,
+                        struct chance *chance)
 {
     static struct versions versions;
     struct varve_commit commit;
@@ -141,7 +182,7 @@ static int version_verb(struct varve *varve, const char *dataset, struct chance 
     if (rc != 0 || versions.count == 0)
         return rc != 0 ? rc : -ENOENT;
     version = &versions.version[which % versions.count];
-    switch (kind) {
+    switch (writes && kind >= 5 ? 3 : kind) {
     case 0:
         return varve_tag_set(varve, version->ref, "good", NULL, NULL);
     case 1:
@@ -176,7 +217,7 @@ int dataset_begin(struct varve *varve, unsigned step)
                      : make_version(varve, names[0], NULL);
 }
 
-int dataset_verb(struct varve *varve, struct chance *chance)
+int dataset_verb(struct varve *varve, bool writes, struct chance *chance)
 {
     const char *name = names[chance_below(chance, NAMES)];
     const struct varve_dataset_options dataset = {.name = name, .size = 256 * KIB};
@@ -197,6 +238,6 @@ int dataset_verb(struct varve *varve, struct chance *chance)
                    ? varve_dataset_delete(varve, name, VARVE_DELETE_FORCE, NULL)
                    : -ENOENT;
     default:
-        return version_verb(varve, name, chance);
+        return version_verb(varve, name, writes, chance);
     }
 }

@@ -2,14 +2,16 @@
 #ifndef MODEL_DATASET_VERBS_H
 #define MODEL_DATASET_VERBS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "chance.h"
 
 struct varve;
 
-/* One verb that chance decides, on names that it decides. 0 or -errno. */
-int dataset_verb(struct varve *varve, struct chance *chance);
+/* One verb that chance decides, on names that it decides; with `writes` more of them change what an
+ * uncommitted version holds. 0 or -errno. */
+int dataset_verb(struct varve *varve, bool writes, struct chance *chance);
 
 /* What a history begins with: a dataset (step 0) and a version (step 1). */
 int dataset_begin(struct varve *varve, unsigned step);

@@ -1,7 +1,8 @@
 /*
- * Names and images together: histories of datasets and their versions (even seeds), of the names of
- * volumes and snapshots, or (each fourth seed, from 3) of what these hold: writes, sizes, clones,
- * rollbacks, beside a flat model. Store and catalog are on the same simulated disk.
+ * Names and images together: histories of datasets and their versions (even seeds; each fourth
+ * changes what these hold more often, as files are put), of the names of volumes and snapshots, or
+ * (each fourth seed, from 3) of what these hold: writes, sizes, clones, rollbacks, beside a flat
+ * model. Store and catalog are on the same simulated disk.
  *
  *   volume_histories [--seed N] [--histories N]
  *
@@ -94,7 +95,7 @@ static int verb_of(uint64_t seed, unsigned i, struct chance *chance, enum verb_o
         return volume_content_verb(&test.play, i, chance, ret_order);
     if (seed % 2 == 1)
         return volume_name_verb(test.varve, chance);
-    return i < 2 ? dataset_begin(test.varve, i) : dataset_verb(test.varve, chance);
+    return i < 2 ? dataset_begin(test.varve, i) : dataset_verb(test.varve, seed % 4 == 0, chance);
 }
 
 static void begin(uint64_t seed)
@@ -312,9 +313,22 @@ static void data_goes_on(struct store_image *image)
         failed("while the catalog fails, data is not written and read");
 }
 
+/* An error of SQLite's at a call of a verb: of the first one that makes so many, or of `only`. */
+struct sqlite_error {
+    int code;
+    unsigned nth;
+    bool forever;
+    int only; /* or -1 */
+};
+
+static void arm(const struct sqlite_error *error, unsigned verb)
+{
+    if (error->only < 0 || (unsigned)error->only == verb)
+        sim_vfs_fail(error->code, error->nth, error->forever);
+}
+
 /* False when nothing was left to fail. */
-static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever,
-                    const struct history *history)
+static bool fail_at(uint64_t seed, const struct sqlite_error *error, const struct history *history)
 {
     static const struct varve_volume_options options = {.size = MIB};
     struct chance chance = {.state = seed};
@@ -327,15 +341,13 @@ static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever,
         varve_volume_show(test.varve, "data", &volume) != 0 ||
         store_image_open(test.varve->store, volume.image, &image) != 0)
         failed("a volume cannot be made");
-    sim_vfs_fail(code, nth, forever);
-    for (unsigned i = 0; i < verbs_of(seed) && sim_vfs_struck() == 0; i++) {
+    for (unsigned i = 0; i < verbs_of(seed); i++) {
         enum verb_order order;
         int rc;
 
-        sim_vfs_fail(0, 0, false);
         if (see(test.before) != 0)
             failed("the names cannot be listed");
-        sim_vfs_fail(code, nth, forever);
+        arm(error, i);
         rc = verb_of(seed, i, &chance, &order);
         struck = sim_vfs_struck();
         sim_vfs_fail(0, 0, false);
@@ -367,6 +379,21 @@ static bool fail_at(uint64_t seed, int code, unsigned nth, bool forever,
     return true;
 }
 
+static void fail_everywhere(uint64_t seed, int code, bool forever, int only,
+                            const struct history *history)
+{
+    struct sqlite_error error = {.code = code, .forever = forever, .only = only};
+
+    for (error.nth = 1; error.nth < 400; error.nth++) {
+        snprintf(test.repeat, sizeof(test.repeat),
+                 "volume_histories --seed %llu (code %d of SQLite's at call %u%s of verb %d)",
+                 (unsigned long long)seed, code, error.nth, forever ? " and after" : "", only);
+        if (!fail_at(seed, &error, history))
+            break;
+        count_case(COUNT_IO_ERRORS, 1);
+    }
+}
+
 static void run_errors(uint64_t seed)
 {
     static struct history history;
@@ -380,14 +407,9 @@ static void run_errors(uint64_t seed)
     play_whole(seed, &history, history.with);
     end();
     for (size_t i = 0; i < 2 * sizeof(codes) / sizeof(codes[0]); i++)
-        for (unsigned nth = 1; nth < 400; nth++) {
-            snprintf(test.repeat, sizeof(test.repeat),
-                     "volume_histories --seed %llu (code %d of SQLite's at call %u%s)",
-                     (unsigned long long)seed, codes[i / 2], nth, i % 2 ? " and after" : "");
-            if (!fail_at(seed, codes[i / 2], nth, i % 2 == 1, &history))
-                break;
-            count_case(COUNT_IO_ERRORS, 1);
-        }
+        fail_everywhere(seed, codes[i / 2], i % 2 == 1, -1, &history);
+    for (unsigned verb = 1; verb < verbs_of(seed); verb++)
+        fail_everywhere(seed, SQLITE_IOERR_WRITE, false, (int)verb, &history);
 }
 
 static void run_whole(uint64_t seed, bool without, struct history *history)

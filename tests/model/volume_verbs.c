@@ -23,7 +23,7 @@ struct text {
     size_t size;
 };
 
-static int fingerprint_of(struct varve *varve, uint64_t number, uint64_t size, uint64_t *ret_number)
+int image_fingerprint(struct varve *varve, uint64_t number, uint64_t size, uint64_t *ret_number)
 {
     static uint64_t words[AT_ONCE / sizeof(uint64_t)];
     struct store_image *image;
@@ -52,7 +52,7 @@ static int add_volume(void *opaque, const struct varve_volume *volume)
     int rc = 0;
 
     if (!volume->damaged && strcmp(volume->name, "data") != 0)
-        rc = fingerprint_of(out->varve, volume->image, volume->size, &content);
+        rc = image_fingerprint(out->varve, volume->image, volume->size, &content);
     snprintf(out->text + used, out->size - used, "%s %llu %llx%s%s; ", volume->name,
              (unsigned long long)volume->size, (unsigned long long)content,
              volume->shared ? " shared" : "", volume->damaged ? " DAMAGED" : "");
@@ -68,7 +68,7 @@ static int add_snapshot(void *opaque, const struct varve_snapshot *snapshot)
     int rc = 0;
 
     if (!snapshot->damaged)
-        rc = fingerprint_of(out->varve, snapshot->image, snapshot->size, &content);
+        rc = image_fingerprint(out->varve, snapshot->image, snapshot->size, &content);
     snprintf(out->text + used, out->size - used, "%s@%s %llu %llx%s; ", snapshot->volume,
              saved ? "saved" : snapshot->name, (unsigned long long)snapshot->size,
              (unsigned long long)content, snapshot->damaged ? " DAMAGED" : "");
