@@ -465,7 +465,7 @@ int main(int argc, char **argv)
     }
     for (unsigned long long i = 0; i < histories; i++) {
         run_history(seed + i);
-        if (i % 40 < 3)
+        if (i % 60 < 3)
             run_errors(seed + i);
     }
     whole_store_remove();
