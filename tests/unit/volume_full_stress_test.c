@@ -21,7 +21,8 @@ enum {
     LIMIT = 32 * MIB,
     WRITERS = 3,
     SIZE = 16 * MIB,         /* of a volume: all of them are some twice of what the store holds */
-    OWN = 2 * MIB,           /* of the volume that nothing is shared with */
+    OWN = 2 * MIB,           /* of the two volumes that nothing is shared with */
+    SURE = WRITERS + 2,      /* writers, with those who are never refused */
     SLOT = 25 * BLOCK + 512, /* of the first writer: it writes whole slots, of one byte */
     LENGTH_MAX = 300 << 10,
     SNAPSHOTS = 5,
@@ -31,14 +32,18 @@ enum {
 
 struct writer {
     unsigned number, seed;
+    bool reserved;
     struct varve_export *export;
     unsigned char *shadow; /* what was answered */
     unsigned char *buffer, *found;
 };
 
+static const char *const names[SURE] = {"w-0", "w-1", "w-2", "own", "kept"};
+
 static struct varve *varve;
 static _Atomic int stop, failures, refused, answered, frozen, refills;
 static _Atomic int below_is_full;
+static bool is_full_below; /* at times, in this case */
 
 int __real_fallocate(int fd, int mode, off_t offset, off_t length);
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t length);
@@ -147,21 +152,28 @@ static void *write_and_verify(void *opaque)
     return NULL;
 }
 
-/* What an image has for itself can be written again, however full the store is. */
-static void *overwrite(void *opaque)
+/* What an image has for itself can be written again, and a reserved one anywhere, however full the
+ * store is. What is set aside of the store is not set aside below it. */
+static void *write_for_sure(void *opaque)
 {
     struct writer *writer = opaque;
 
     while (!stop) {
         uint64_t length = BLOCK * (1 + (uint64_t)rand_r(&writer->seed) % 64);
         uint64_t offset = (uint64_t)rand_r(&writer->seed) % ((OWN - length) / BLOCK) * BLOCK;
-        int byte = rand_r(&writer->seed) % 256;
+        bool is_trim = writer->reserved && rand_r(&writer->seed) % 8 == 0;
+        int byte = is_trim ? 0 : rand_r(&writer->seed) % 256;
+        int r;
 
         memset(writer->buffer, byte, length);
-        must(varve_export_write(writer->export, writer->buffer, length, offset, 0),
-             "overwriting an image's own blocks is refused");
-        memset(writer->shadow + offset, byte, length);
-        verify(writer, offset, length, "read other bytes than were overwritten");
+        r = is_trim ? varve_export_trim(writer->export, length, offset, 0)
+                    : varve_export_write(writer->export, writer->buffer, length, offset, 0);
+        if (r == 0)
+            memset(writer->shadow + offset, byte, length);
+        else if (r != -ENOSPC || !writer->reserved || !is_full_below)
+            failed(writer->reserved ? "a reserved volume has no space"
+                                    : "overwriting an image's own blocks is refused");
+        verify(writer, offset, length, "other bytes than were written for sure");
     }
     return NULL;
 }
@@ -235,14 +247,13 @@ static void delete_snapshots(unsigned slot)
     for (unsigned i = 0; i < WRITERS; i++) {
         char ref[32];
 
-        snprintf(ref, sizeof ref, "w-%u@s-%u", i, slot);
+        snprintf(ref, sizeof ref, "%s@s-%u", names[i], slot);
         must(varve_snapshot_delete(varve, ref), "a full store does not delete a snapshot");
     }
 }
 
 static void *freeze(void *opaque)
 {
-    static const char *const volumes[WRITERS] = {"w-0", "w-1", "w-2"};
     bool is_there[SNAPSHOTS] = {false};
     unsigned seed = 5;
 
@@ -260,7 +271,7 @@ static void *freeze(void *opaque)
             continue;
         }
         is_there[slot] =
-            done(varve_snapshot_create(varve, volumes, WRITERS,
+            done(varve_snapshot_create(varve, names, WRITERS,
                                        &(struct varve_snapshot_options){.name = name}, taken),
                  "snapshot");
         frozen += is_there[slot];
@@ -318,16 +329,18 @@ static uint64_t used(void)
     return stats.used_bytes - stats.catalog_bytes;
 }
 
-static void begin_writer(struct writer *writer, unsigned number, const char *name, uint64_t size)
+static void begin_writer(struct writer *writer, unsigned number, const char *name, uint64_t size,
+                         bool reserved)
 {
+    struct varve_volume_options options = {.size = size, .reserved = reserved};
     char client[16];
 
     snprintf(client, sizeof client, "pid %u", number);
-    *writer = (struct writer){.number = number, .seed = number + 1};
+    *writer = (struct writer){.number = number, .seed = number + 1, .reserved = reserved};
     writer->shadow = calloc(1, size);
     writer->buffer = malloc(LENGTH_MAX);
     writer->found = malloc(MIB + 2 * BLOCK);
-    CHECK_EQ(trial_create(varve, name, size), 0);
+    CHECK_EQ(varve_volume_create(varve, name, &options), 0);
     CHECK_EQ(varve_export_open(varve, name, client, false, &writer->export), 0);
 }
 
@@ -354,10 +367,8 @@ static void recount(unsigned flags)
  */
 static void all_comes_back(const char *dir, uint64_t empty)
 {
-    static const char *const volumes[] = {"w-0", "w-1", "w-2", "own"};
-
-    for (unsigned i = 0; i < 4; i++)
-        CHECK_EQ(varve_volume_delete(varve, volumes[i]), 0);
+    for (unsigned i = 0; i < SURE; i++)
+        CHECK_EQ(varve_volume_delete(varve, names[i]), 0);
     varve_reclaim(varve, 60000);
     CHECK_EQ(varve_close(varve), 0);
     varve = trial_open(dir, VARVE_OPEN_READ_ONLY);
@@ -368,18 +379,19 @@ static void all_comes_back(const char *dir, uint64_t empty)
     CHECK_EQ(varve_close(varve), 0);
 }
 
-static void run_threads(struct writer *writers, bool below)
+static void run_threads(struct writer *writers)
 {
-    enum { THREADS = WRITERS + 5 };
-    void *(*const others[])(void *) = {overwrite, fill, freeze, compact_and_check, fill_below};
-    unsigned count = below ? THREADS : THREADS - 1;
+    enum { THREADS = SURE + 4 };
+    void *(*const others[])(void *) = {write_for_sure, write_for_sure,    fill,
+                                       freeze,         compact_and_check, fill_below};
+    unsigned count = is_full_below ? THREADS : THREADS - 1;
     pthread_t threads[THREADS];
 
     stop = refused = answered = frozen = refills = 0;
     for (unsigned i = 0; i < count; i++)
         CHECK_EQ(pthread_create(&threads[i], NULL,
                                 i < WRITERS ? write_and_verify : others[i - WRITERS],
-                                i <= WRITERS ? &writers[i] : NULL),
+                                i < SURE ? &writers[i] : NULL),
                  0);
     nanosleep(&(struct timespec){.tv_sec = trial_seconds(SECONDS)}, NULL);
     stop = 1;
@@ -390,11 +402,20 @@ static void run_threads(struct writer *writers, bool below)
            refills);
 }
 
+static void write_all(struct writer *writer)
+{
+    for (uint64_t at = 0; at < OWN; at += 64 * BLOCK) {
+        memset(writer->buffer, 7, 64 * BLOCK);
+        CHECK_EQ(varve_export_write(writer->export, writer->buffer, 64 * BLOCK, at, 0), 0);
+        memset(writer->shadow + at, 7, 64 * BLOCK);
+    }
+}
+
 static void run_store(const char *name, bool below)
 {
     const struct varve_init_options options = {.limit = LIMIT, .journal_size = MIB};
     char dir[512];
-    struct writer writers[WRITERS + 1];
+    struct writer writers[SURE];
     uint64_t empty;
 
     snprintf(dir, sizeof dir, "%s", scratch_path(name));
@@ -404,22 +425,14 @@ static void run_store(const char *name, bool below)
     varve = trial_open(dir, 0);
     empty = used();
     CHECK_EQ(varve_start(varve), 0);
-    begin_writer(&writers[0], 0, "w-0", SIZE);
-    begin_writer(&writers[1], 1, "w-1", SIZE);
-    begin_writer(&writers[2], 2, "w-2", SIZE);
-    begin_writer(&writers[3], 3, "own", OWN);
-    for (uint64_t at = 0; at < OWN; at += LENGTH_MAX / BLOCK * BLOCK) {
-        uint64_t length = OWN - at < LENGTH_MAX ? OWN - at : LENGTH_MAX / BLOCK * BLOCK;
-
-        memset(writers[3].buffer, 7, length);
-        CHECK_EQ(varve_export_write(writers[3].export, writers[3].buffer, length, at, 0), 0);
-        memset(writers[3].shadow + at, 7, length);
-    }
-    run_threads(writers, below);
+    is_full_below = below;
+    for (unsigned i = 0; i < SURE; i++)
+        begin_writer(&writers[i], i, names[i], i < WRITERS ? SIZE : OWN, i == WRITERS + 1);
+    write_all(&writers[WRITERS]);
+    run_threads(writers);
     recount(VARVE_CHECK_DATA);
-    for (unsigned i = 0; i < WRITERS; i++)
-        end_writer(&writers[i], SIZE);
-    end_writer(&writers[3], OWN);
+    for (unsigned i = 0; i < SURE; i++)
+        end_writer(&writers[i], i < WRITERS ? SIZE : OWN);
     CHECK_EQ(failures, 0);
     CHECK(refused > 0);
     CHECK(answered > 0);
