@@ -10,6 +10,7 @@
 
 #include <varve/error.h>
 
+#include "size.h"
 #include "table.h"
 
 /* One line on standard error, cleaned: the sentence may quote what a client or a file said. */
@@ -95,4 +96,18 @@ int command_confirm_typed(const struct invocation *invocation, const char *name,
     int n = vasprintf(&question, format, arguments);
     va_end(arguments);
     return n < 0 ? command_fail(EXIT_FAILED, "no memory") : ask(question, name);
+}
+
+int command_rate(const char *text, const char *verb, uint64_t *ret_rate)
+{
+    uint64_t rate = 0;
+    int r = text != NULL ? size_parse(text, &rate) : 0;
+    if (r < 0)
+        return command_fail_error(r);
+    if (text != NULL && rate == 0)
+        return command_fail(EXIT_USAGE,
+                            "--rate 0 would %s nothing: leave it out to %s as fast as it goes",
+                            verb, verb);
+    *ret_rate = rate;
+    return EXIT_DONE;
 }

@@ -18,6 +18,7 @@
 
 #include <popt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "exit_codes.h"
 
@@ -87,6 +88,10 @@ int command_confirm(const struct invocation *invocation, const char *format, ...
 /* The same, and the answer must be `name`: for what takes much with it. */
 int command_confirm_typed(const struct invocation *invocation, const char *name, const char *format,
                           ...) __attribute__((format(printf, 3, 4)));
+
+/* What --rate says, in bytes a second; 0 where `text` is NULL. `verb` is what a rate of 0 would do
+ * with nothing. */
+int command_rate(const char *text, const char *verb, uint64_t *ret_rate);
 
 /* The root, and all subcommands. */
 extern const struct command command_varve;

@@ -78,8 +78,8 @@ static int confirm_delete(const struct invocation *invocation, const char *which
         return code;
     code = command_confirm_typed(
         invocation, field_text(dataset, "full_name"),
-        "delete dataset '%s' with %" PRIu64 " committed and %" PRIu64
-        " uncommitted versions (%s mapped) and %" PRIu64 " tags for ever",
+        "delete dataset '%s' for ever (committed versions: %" PRIu64 ", uncommitted: %" PRIu64
+        ", mapped: %s, tags: %" PRIu64 ")",
         field_text(dataset, "full_name"), field_number(dataset, "versions"),
         field_number(dataset, "uncommitted"),
         size_print(field_number(dataset, "mapped_bytes"), mapped), field_number(dataset, "tags"));

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <varve/error.h>
-
 #include "client.h"
 #include "command.h"
 #include "field.h"
@@ -18,19 +16,6 @@ static const struct poptOption options[] = {
     {"rate", '\0', POPT_ARG_STRING, &rate_option, 0,
      "read at most so much a second, e.g. 20M (default: as fast as it goes)", "SIZE"},
     POPT_TABLEEND};
-
-static int take_rate(uint64_t *ret_rate)
-{
-    *ret_rate = 0;
-    if (rate_option == NULL)
-        return EXIT_DONE;
-    int r = size_parse(rate_option, ret_rate);
-    if (r < 0)
-        return command_fail_error(r);
-    return *ret_rate > 0 ? EXIT_DONE
-                         : command_fail(EXIT_USAGE, "--rate 0 would read nothing: leave it out to "
-                                                    "read as fast as it goes");
-}
 
 static void print_answer(const json_t *answer)
 {
@@ -56,7 +41,7 @@ static int run(const struct invocation *invocation)
     char target[64];
     json_t *answer;
     uint64_t rate;
-    int code = take_rate(&rate);
+    int code = command_rate(rate_option, "read", &rate);
     if (code != EXIT_DONE)
         return code;
     if (rate > 0)

@@ -4,27 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <varve/error.h>
-
 #include "client.h"
 #include "field.h"
-#include "size.h"
 #include "volume_verbs.h"
 
 static char *rate_option;
-
-static int take_rate(uint64_t *ret_rate)
-{
-    *ret_rate = 0;
-    if (rate_option == NULL)
-        return EXIT_DONE;
-    int r = size_parse(rate_option, ret_rate);
-    if (r < 0)
-        return command_fail_error(r);
-    return *ret_rate > 0 ? EXIT_DONE
-                         : command_fail(EXIT_USAGE, "--rate 0 would move nothing: leave it out to "
-                                                    "move as fast as it goes");
-}
 
 static void print_answer(const json_t *answer)
 {
@@ -39,7 +23,7 @@ static int run(const struct invocation *invocation)
 {
     uint64_t rate;
     json_t *answer = NULL;
-    int code = take_rate(&rate);
+    int code = command_rate(rate_option, "move", &rate);
     if (code != EXIT_DONE)
         return code;
     json_t *parameters = rate > 0 ? json_pack("{sI}", "rate", (json_int_t)rate) : json_object();

@@ -74,6 +74,15 @@ int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, 
                          const char *kinds, ...);
 /* 1: a row is there; 0: done; -errno. A broken constraint is -EEXIST, with no line. */
 int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement);
+/* Reads the row that the statement is at. *ret_row is set only with 0. */
+typedef int (*catalog_read_row)(struct catalog *catalog, sqlite3_stmt *statement, void *ret_row);
+/* The first row of a statement, which it finishes; `r` is what preparing it came to. -ENOENT, with
+ * no line, without one. */
+int catalog_read_first_locked(struct catalog *catalog, sqlite3_stmt *statement, int r,
+                              catalog_read_row read, void *ret_row);
+/* The same of all rows, each of `size` bytes, in new memory: free(*ret_rows). */
+int catalog_read_all_locked(struct catalog *catalog, sqlite3_stmt *statement, int r,
+                            catalog_read_row read, size_t size, void **ret_rows, size_t *ret_count);
 /* Runs a statement that returns no rows, and finishes it in any case. */
 int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement);
 /* A plain statement of ours, without values. */

@@ -26,8 +26,7 @@ void catalog_dataset_full_name(const struct catalog_dataset *dataset, char ret_t
              dataset->name);
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
-                    struct catalog_dataset *ret_dataset)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_dataset)
 {
     struct catalog_dataset row = {.id = ""};
     int r = catalog_column_text(catalog, statement, 0, row.id, sizeof row.id);
@@ -44,21 +43,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
         r = catalog_column_text(catalog, statement, 6, row.who, sizeof row.who);
     row.last_sequence = sqlite3_column_int64(statement, 7);
     if (r == 0)
-        *ret_dataset = row;
-    return r;
-}
-
-/* The first row of a query, which it finishes; `r` is what preparing it came to. */
-static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
-                     struct catalog_dataset *ret_dataset)
-{
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_dataset);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+        *(struct catalog_dataset *)ret_dataset = row;
     return r;
 }
 
@@ -82,7 +67,7 @@ int catalog_dataset_find(struct catalog *catalog, const char *team, const char *
                                    " FROM dataset WHERE (?1 = '' OR team = ?1) AND id = ?2"
                                  : "SELECT " COLUMNS " FROM dataset WHERE team = ?1 AND name = ?2",
                              "tt", team, name_or_id);
-    r = first_row(catalog, statement, r, ret_dataset);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_dataset);
     catalog_unlock(catalog);
     return r == -ENOENT ? no_such_dataset(team, name_or_id) : r;
 }
@@ -98,7 +83,7 @@ int catalog_dataset_next(struct catalog *catalog, const char *after_team, const 
                              "SELECT " COLUMNS " FROM dataset WHERE (team, name) > (?1, ?2) "
                              "ORDER BY team, name LIMIT 1",
                              "tt", after_team, after_name);
-    r = first_row(catalog, statement, r, ret_dataset);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_dataset);
     catalog_unlock(catalog);
     return r;
 }

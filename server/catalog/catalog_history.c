@@ -85,25 +85,25 @@ int catalog_history_withdraw(struct catalog *catalog, int64_t number)
     return r;
 }
 
-static int read_event(struct catalog *catalog, sqlite3_stmt *statement, struct catalog_event *event)
+static int read_event(struct catalog *catalog, sqlite3_stmt *statement, void *ret_event)
 {
-    int r;
+    struct catalog_event event = {.number = sqlite3_column_int64(statement, 0),
+                                  .time = sqlite3_column_int64(statement, 1)};
+    int r = catalog_column_text(catalog, statement, 2, event.who, sizeof event.who);
 
-    event->number = sqlite3_column_int64(statement, 0);
-    event->time = sqlite3_column_int64(statement, 1);
-    r = catalog_column_text(catalog, statement, 2, event->who, sizeof event->who);
     if (r == 0)
-        r = catalog_column_text(catalog, statement, 3, event->kind, sizeof event->kind);
+        r = catalog_column_text(catalog, statement, 3, event.kind, sizeof event.kind);
     if (r == 0)
-        r = catalog_column_text(catalog, statement, 4, event->object, sizeof event->object);
+        r = catalog_column_text(catalog, statement, 4, event.object, sizeof event.object);
     if (r == 0)
-        r = catalog_column_text(catalog, statement, 5, event->what, sizeof event->what);
+        r = catalog_column_text(catalog, statement, 5, event.what, sizeof event.what);
+    if (r == 0)
+        *(struct catalog_event *)ret_event = event;
     return r;
 }
 
 int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_event *ret_event)
 {
-    struct catalog_event event;
     sqlite3_stmt *statement = NULL;
     int r;
 
@@ -114,23 +114,14 @@ int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_
                                &statement);
     if (r == 0)
         r = catalog_bind_number(catalog, statement, 1, after);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_event(catalog, statement, &event);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
     catalog_unlock(catalog);
-    if (r == 0)
-        *ret_event = event;
     return r;
 }
 
 int catalog_history_before(struct catalog *catalog, int64_t before, const char *object,
                            const char *kind, struct catalog_event *ret_event)
 {
-    struct catalog_event event;
     sqlite3_stmt *statement = NULL;
     int r;
 
@@ -142,15 +133,7 @@ int catalog_history_before(struct catalog *catalog, int64_t before, const char *
                              "OR substr(object, 1, length(?2) + 1) IN (?2 || '@', ?2 || ':')) "
                              "ORDER BY number DESC LIMIT 1",
                              "ntt", before, object, kind);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_event(catalog, statement, &event);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
     catalog_unlock(catalog);
-    if (r == 0)
-        *ret_event = event;
     return r;
 }

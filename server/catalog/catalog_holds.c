@@ -54,7 +54,7 @@ int catalog_hold_insert(struct catalog *catalog, uint64_t image, const char *rea
     return r;
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement, struct catalog_hold *ret_hold)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_hold)
 {
     struct catalog_hold row = {.number = sqlite3_column_int64(statement, 0),
                                .image = (uint64_t)sqlite3_column_int64(statement, 1),
@@ -64,7 +64,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, struct cat
     if (r == 0)
         r = catalog_column_text(catalog, statement, 4, row.who, sizeof row.who);
     if (r == 0)
-        *ret_hold = row;
+        *(struct catalog_hold *)ret_hold = row;
     return r;
 }
 
@@ -81,13 +81,7 @@ static int find_row(struct catalog *catalog, const char *sql, int64_t first, int
         r = catalog_bind_number(catalog, statement, 1, first);
     if (r == 0)
         r = catalog_bind_number(catalog, statement, 2, second);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_hold);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_hold);
     catalog_unlock(catalog);
     return r;
 }

@@ -24,10 +24,21 @@ int catalog_metadata_check(const char *key, const char *value)
     return 0;
 }
 
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_metadata)
+{
+    struct catalog_metadata row;
+    int r = catalog_column_text(catalog, statement, 0, row.key, sizeof row.key);
+
+    if (r == 0)
+        r = catalog_column_text(catalog, statement, 1, row.value, sizeof row.value);
+    if (r == 0)
+        *(struct catalog_metadata *)ret_metadata = row;
+    return r;
+}
+
 int catalog_metadata_next(struct catalog *catalog, const char *dataset, const char *version,
                           const char *after, struct catalog_metadata *ret_metadata)
 {
-    struct catalog_metadata row;
     sqlite3_stmt *statement = NULL;
     int r;
 
@@ -36,18 +47,7 @@ int catalog_metadata_next(struct catalog *catalog, const char *dataset, const ch
                              "SELECT key, value FROM metadata WHERE dataset = ?1 AND version = ?2 "
                              "AND key > ?3 ORDER BY key LIMIT 1",
                              "ttt", dataset, version, after);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 0) {
-        r = -ENOENT;
-    } else if (r == 1) {
-        r = catalog_column_text(catalog, statement, 0, row.key, sizeof row.key);
-        if (r == 0)
-            r = catalog_column_text(catalog, statement, 1, row.value, sizeof row.value);
-        if (r == 0)
-            *ret_metadata = row;
-    }
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_metadata);
     catalog_unlock(catalog);
     return r;
 }

@@ -45,8 +45,7 @@ int catalog_schedule_set(struct catalog *catalog, const struct catalog_schedule 
     return r;
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
-                    struct catalog_schedule *ret_schedule)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_schedule)
 {
     struct catalog_schedule row = {.every = sqlite3_column_int64(statement, 1),
                                    .keep = sqlite3_column_int64(statement, 2),
@@ -54,7 +53,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
     int r = catalog_column_text(catalog, statement, 0, row.volume, sizeof row.volume);
 
     if (r == 0)
-        *ret_schedule = row;
+        *(struct catalog_schedule *)ret_schedule = row;
     return r;
 }
 
@@ -73,13 +72,7 @@ int catalog_schedule_next(struct catalog *catalog, const char *volume, int64_t e
         r = catalog_bind_text(catalog, statement, 1, volume);
     if (r == 0)
         r = catalog_bind_number(catalog, statement, 2, every);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_schedule);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_schedule);
     catalog_unlock(catalog);
     return r;
 }

@@ -97,8 +97,7 @@ int catalog_snapshots_insert(struct catalog *catalog, const struct catalog_snaps
     return r;
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
-                    struct catalog_snapshot *ret_snapshot)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_snapshot)
 {
     struct catalog_snapshot row = {.id = sqlite3_column_int64(statement, 0)};
     int r = catalog_column_text(catalog, statement, 1, row.volume, sizeof row.volume);
@@ -116,23 +115,8 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
     row.created = sqlite3_column_int64(statement, 5);
     row.schedule = sqlite3_column_int64(statement, 8);
     row.holds = (unsigned)sqlite3_column_int64(statement, 9);
-    *ret_snapshot = row;
+    *(struct catalog_snapshot *)ret_snapshot = row;
     return 0;
-}
-
-/* Takes the statement's first row and finalizes it. `r` is what binding came to; -ENOENT, with no
- * line, when there is no row. */
-static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
-                     struct catalog_snapshot *ret_snapshot)
-{
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_snapshot);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
-    return r;
 }
 
 int catalog_snapshot_find(struct catalog *catalog, const char *volume, const char *name,
@@ -148,7 +132,7 @@ int catalog_snapshot_find(struct catalog *catalog, const char *volume, const cha
         r = catalog_bind_text(catalog, statement, 1, volume);
     if (r == 0)
         r = catalog_bind_text(catalog, statement, 2, name);
-    r = first_row(catalog, statement, r, ret_snapshot);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_snapshot);
     catalog_unlock(catalog);
     if (r == -ENOENT)
         return varve_fail(ENOENT,
@@ -173,7 +157,7 @@ int catalog_snapshot_next(struct catalog *catalog, const char *volume, int64_t i
         r = catalog_bind_text(catalog, statement, 1, volume);
     if (r == 0)
         r = catalog_bind_number(catalog, statement, 2, id);
-    r = first_row(catalog, statement, r, ret_snapshot);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_snapshot);
     catalog_unlock(catalog);
     return r;
 }

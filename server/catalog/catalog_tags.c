@@ -30,7 +30,7 @@ int catalog_tag_check(const char *name)
     return 0;
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement, struct catalog_tag *ret_tag)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_tag)
 {
     struct catalog_tag row = {.time = sqlite3_column_int64(statement, 2)};
     int r = catalog_column_text(catalog, statement, 0, row.name, sizeof row.name);
@@ -40,7 +40,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, struct cat
     if (r == 0)
         r = catalog_column_text(catalog, statement, 3, row.who, sizeof row.who);
     if (r == 0)
-        *ret_tag = row;
+        *(struct catalog_tag *)ret_tag = row;
     return r;
 }
 
@@ -51,13 +51,7 @@ static int find_locked(struct catalog *catalog, const char *sql, const char *dat
     sqlite3_stmt *statement = NULL;
     int r = catalog_query_locked(catalog, &statement, sql, "tt", dataset, name);
 
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_tag);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_tag);
     return r;
 }
 
@@ -186,8 +180,7 @@ int catalog_tag_move(struct catalog *catalog, const struct catalog_tag_move *mov
 
 /* --- history --------------------------------------------------------------------------------- */
 
-static int read_event(struct catalog *catalog, sqlite3_stmt *statement,
-                      struct catalog_tag_event *ret_event)
+static int read_event(struct catalog *catalog, sqlite3_stmt *statement, void *ret_event)
 {
     struct catalog_tag_event row = {.number = sqlite3_column_int64(statement, 0),
                                     .time = sqlite3_column_int64(statement, 1)};
@@ -200,7 +193,7 @@ static int read_event(struct catalog *catalog, sqlite3_stmt *statement,
     if (r == 0)
         r = catalog_column_text(catalog, statement, 5, row.before, sizeof row.before);
     if (r == 0)
-        *ret_event = row;
+        *(struct catalog_tag_event *)ret_event = row;
     return r;
 }
 
@@ -216,13 +209,7 @@ int catalog_tag_event_next(struct catalog *catalog, const char *dataset, const c
                              "WHERE dataset = ?1 AND (?2 = '' OR name = ?2) AND number > ?3 "
                              "ORDER BY number LIMIT 1",
                              "ttn", dataset, name, after);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_event(catalog, statement, ret_event);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
     catalog_unlock(catalog);
     return r;
 }

@@ -53,8 +53,7 @@ static int read_texts(struct catalog *catalog, sqlite3_stmt *statement, struct c
     return 0;
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
-                    struct catalog_version *ret_version)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_version)
 {
     struct catalog_version row = {
         .image = (uint64_t)sqlite3_column_int64(statement, 4),
@@ -69,22 +68,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
     int r = read_texts(catalog, statement, &row);
 
     if (r == 0)
-        *ret_version = row;
-    return r;
-}
-
-/* The first row of a query, which it finishes; `r` is what preparing it came to. -ENOENT, with no
- * line, when there is none. */
-static int first_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
-                     struct catalog_version *ret_version)
-{
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_version);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+        *(struct catalog_version *)ret_version = row;
     return r;
 }
 
@@ -98,7 +82,7 @@ int catalog_version_find(struct catalog *catalog, const char *dataset, const cha
     r = catalog_query_locked(catalog, &statement,
                              SELECT_VERSION "WHERE v.dataset = ?1 AND v.id = ?2", "tt", dataset,
                              id);
-    r = first_row(catalog, statement, r, ret_version);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
     catalog_unlock(catalog);
     return r == -ENOENT ? varve_fail(ENOENT, "dataset '%s' has no version '%s'", dataset, id) : r;
 }
@@ -112,7 +96,7 @@ int catalog_version_of_image(struct catalog *catalog, uint64_t image,
     catalog_lock(catalog);
     r = catalog_query_locked(catalog, &statement, SELECT_VERSION "WHERE v.image = ?1", "n",
                              (int64_t)image);
-    r = first_row(catalog, statement, r, ret_version);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
     catalog_unlock(catalog);
     return r;
 }
@@ -128,7 +112,7 @@ int catalog_version_next(struct catalog *catalog, const char *after_dataset, con
                              SELECT_VERSION "WHERE (v.dataset, v.id) > (?1, ?2) "
                                             "ORDER BY v.dataset, v.id LIMIT 1",
                              "tt", after_dataset, after_id);
-    r = first_row(catalog, statement, r, ret_version);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
     catalog_unlock(catalog);
     return r;
 }
@@ -166,7 +150,7 @@ static int resolve_back_locked(struct catalog *catalog, const char *dataset, con
                              SELECT_VERSION "WHERE v.dataset = ?1 AND v.sequence IS NOT NULL "
                                             "ORDER BY v.sequence DESC LIMIT 1 OFFSET ?2",
                              "tn", dataset, back);
-    return first_row(catalog, statement, r, ret_version);
+    return catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
 }
 
 static int resolve_name_locked(struct catalog *catalog, const char *dataset, const char *which,
@@ -181,7 +165,7 @@ static int resolve_name_locked(struct catalog *catalog, const char *dataset, con
                                      "WHERE t.dataset = ?1 AND t.name = ?2",
                                  "tt", dataset, which);
 
-    return first_row(catalog, statement, r, ret_version);
+    return catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
 }
 
 static int nothing_there(const struct catalog_dataset *dataset, const char *which, bool counted)
@@ -257,7 +241,7 @@ static int read_ref_locked(struct catalog *catalog, const char *dataset, const c
                                  SELECT_VERSION "WHERE v.dataset = ?1 AND v.id = ?2", "tt", dataset,
                                  id);
 
-    r = first_row(catalog, statement, r, &row);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, &row);
     if (r == 0)
         memcpy(ret_ref, row.ref, sizeof row.ref);
     return r == -ENOENT ? varve_fail(ENOENT, "dataset '%s' has no version '%s'", dataset, id) : r;

@@ -78,8 +78,7 @@ int catalog_volume_insert(struct catalog *catalog, const struct catalog_volume *
     return r;
 }
 
-static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
-                    struct catalog_volume *ret_volume)
+static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_volume)
 {
     struct catalog_volume volume;
     int r = catalog_column_text(catalog, statement, 0, volume.name, sizeof volume.name);
@@ -90,7 +89,7 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement,
     volume.created = sqlite3_column_int64(statement, 2);
     volume.shared = sqlite3_column_int64(statement, 3) != 0;
     volume.reserved = sqlite3_column_int64(statement, 4) != 0;
-    *ret_volume = volume;
+    *(struct catalog_volume *)ret_volume = volume;
     return 0;
 }
 
@@ -105,13 +104,7 @@ static int find_row(struct catalog *catalog, const char *sql, const char *text,
     r = catalog_prepare_locked(catalog, sql, &statement);
     if (r == 0)
         r = catalog_bind_text(catalog, statement, 1, text);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    if (r == 1)
-        r = read_row(catalog, statement, ret_volume);
-    else if (r == 0)
-        r = -ENOENT;
-    catalog_finish(catalog, statement);
+    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_volume);
     catalog_unlock(catalog);
     return r;
 }

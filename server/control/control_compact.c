@@ -20,13 +20,10 @@ static int compact_run(const struct call *call, json_t **ret_answer)
     return 0;
 }
 
-static const struct parameter compact_parameters[] = {{"rate", PARAMETER_NUMBER, false},
-                                                      {NULL, PARAMETER_TEXT, false}};
-
 const struct request_row control_compact[] = {
     {"POST", "/v1/volumes/{name}/compact",
      "Moves the blocks of a volume, snapshot or version into their logical order; what it holds "
      "stays. `rate` is in bytes a second.",
-     compact_parameters, compact_run},
+     parameters_of_rate, compact_run},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -42,13 +42,10 @@ static int scrub_run(const struct call *call, json_t **ret_answer)
     return 0;
 }
 
-static const struct parameter scrub_parameters[] = {{"rate", PARAMETER_NUMBER, false},
-                                                    {NULL, PARAMETER_TEXT, false}};
-
 const struct request_row control_scrub[] = {
     {"GET", "/v1/scrub",
      "Reads everything from the device and verifies checksums; changes nothing. `rate` is in bytes "
      "a second.",
-     scrub_parameters, scrub_run},
+     parameters_of_rate, scrub_run},
     {NULL, NULL, NULL, NULL, NULL},
 };

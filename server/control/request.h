@@ -38,6 +38,9 @@ struct parameter {
     bool required;
 };
 
+/* `rate`, in bytes a second, and nothing else. */
+extern const struct parameter parameters_of_rate[];
+
 struct call {
     struct varve *varve;
     const char *name;        /* what stands for {name} in the path, decoded; NULL without one */

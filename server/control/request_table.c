@@ -7,6 +7,9 @@
 
 #include "control/request.h"
 
+const struct parameter parameters_of_rate[] = {{"rate", PARAMETER_NUMBER, false},
+                                               {NULL, PARAMETER_TEXT, false}};
+
 static const struct request_row *const tables[] = {
     control_store,      control_scrub,   control_volumes, control_datasets, control_versions,
     control_commit,     control_tags,    control_exports, control_files,    control_inspect,

@@ -123,8 +123,7 @@ static int begin(struct commit *commit, const char *ref)
     if (r == 0 && commit->row.sequence == 0) {
         r = check_flags(commit);
         if (r == 0)
-            r = seat_take(commit->varve->attachments, commit->row.image, commit->row.ref, true,
-                          client, &commit->seat);
+            r = version_seat_locked(commit->varve, &commit->row, client, &commit->seat);
     }
     names_leave(commit->varve);
     return r;

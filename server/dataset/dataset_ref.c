@@ -1,6 +1,7 @@
 #include "dataset/dataset_ref.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <varve/error.h>
@@ -43,6 +44,17 @@ int version_find_locked(struct catalog *catalog, const char *text,
 
     return r == 0 ? catalog_version_resolve(catalog, ref.team, ref.name, ref.which, ret_version)
                   : r;
+}
+
+int version_seat_locked(struct varve *varve, const struct catalog_version *version,
+                        const char *client, struct seat *seat)
+{
+    int r = seat_take(varve->attachments, version->image, version->ref, true, client, seat);
+
+    if (r != -ENOENT)
+        return r;
+    return varve_fail(EIO, "version '%s' is damaged: the store does not have its image %" PRIu64,
+                      version->ref, version->image);
 }
 
 int version_find_exactly_locked(struct catalog *catalog, const char *text,

@@ -7,6 +7,7 @@
 
 #include "catalog/catalog_datasets.h"
 #include "catalog/catalog_versions.h"
+#include "volume/served_store.h"
 
 /* NAME, TEAM/NAME or an id. -EINVAL for what names something else, such as a version; -ENOENT. */
 int dataset_find_locked(struct catalog *catalog, const char *text,
@@ -19,6 +20,11 @@ int version_find_locked(struct catalog *catalog, const char *text,
 /* The same, and -EINVAL for a bare DATASET: for what must not meet a version that nobody named. */
 int version_find_exactly_locked(struct catalog *catalog, const char *text,
                                 struct catalog_version *ret_version);
+
+/* Takes a seat at the version, for `client`, so that it is not deleted. -EIO with a line when the
+ * store does not have its image. */
+int version_seat_locked(struct varve *varve, const struct catalog_version *version,
+                        const char *client, struct seat *seat);
 
 /* Takes NAME or TEAM/NAME of a dataset to be apart, and checks it: the team of `ret_dataset` and
  * its name are set, nothing else is touched. -EINVAL, also for what has an id's form. Pure. */

@@ -3,7 +3,6 @@
  * digest was made of, then each leaf beside its digest.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,14 +200,8 @@ static int begin(struct verify *verify, const char *ref)
                        "version '%s' is not committed, so it has no digest to be compared with; "
                        "commit it first ('varve datasets versions commit')",
                        verify->row.ref);
-    if (r == 0) {
-        r = seat_take(verify->varve->attachments, verify->row.image, verify->row.ref, true,
-                      "varve verify", &verify->seat);
-        if (r == -ENOENT)
-            r = varve_fail(EIO,
-                           "version '%s' is damaged: the store does not have its image %" PRIu64,
-                           verify->row.ref, verify->row.image);
-    }
+    if (r == 0)
+        r = version_seat_locked(verify->varve, &verify->row, "varve verify", &verify->seat);
     names_leave(verify->varve);
     return r;
 }

@@ -34,17 +34,6 @@ static int check_expect(const char *expect)
                       show_text(expect).text);
 }
 
-/* How both changes begin. Only after 0 names_leave must follow. */
-static int enter_to_change(struct varve *varve, const char *name, const char *expect,
-                           struct catalog **ret_catalog)
-{
-    int r = catalog_tag_check(name);
-
-    if (r == 0)
-        r = check_expect(expect);
-    return r == 0 ? names_enter_to_change(varve, ret_catalog) : r;
-}
-
 static int set_locked(struct catalog *catalog, const char *ref, const char *name,
                       const char *expect, struct varve_tag *tag)
 {
@@ -71,22 +60,6 @@ static int set_locked(struct catalog *catalog, const char *ref, const char *name
     return r;
 }
 
-int varve_tag_set(struct varve *varve, const char *ref, const char *name, const char *expect,
-                  struct varve_tag *ret_tag)
-{
-    struct catalog *catalog;
-    struct varve_tag tag;
-    int r = enter_to_change(varve, name, expect, &catalog);
-
-    if (r != 0)
-        return r;
-    r = set_locked(catalog, ref, name, expect, &tag);
-    names_leave(varve);
-    if (r == 0 && ret_tag != NULL)
-        *ret_tag = tag;
-    return r;
-}
-
 static int delete_locked(struct catalog *catalog, const char *dataset, const char *name,
                          const char *expect, struct varve_tag *tag)
 {
@@ -106,20 +79,40 @@ static int delete_locked(struct catalog *catalog, const char *dataset, const cha
     return catalog_tag_move(catalog, &move, varve_actor());
 }
 
-int varve_tag_delete(struct varve *varve, const char *dataset, const char *name, const char *expect,
-                     struct varve_tag *ret_tag)
+/* How both begin and end; `owner` is the ref that gets the tag, or the dataset that loses it. */
+static int change(struct varve *varve,
+                  int (*locked)(struct catalog *catalog, const char *owner, const char *name,
+                                const char *expect, struct varve_tag *tag),
+                  const char *owner, const char *name, const char *expect,
+                  struct varve_tag *ret_tag)
 {
     struct catalog *catalog;
     struct varve_tag tag;
-    int r = enter_to_change(varve, name, expect, &catalog);
+    int r = catalog_tag_check(name);
 
+    if (r == 0)
+        r = check_expect(expect);
+    if (r == 0)
+        r = names_enter_to_change(varve, &catalog);
     if (r != 0)
         return r;
-    r = delete_locked(catalog, dataset, name, expect, &tag);
+    r = locked(catalog, owner, name, expect, &tag);
     names_leave(varve);
     if (r == 0 && ret_tag != NULL)
         *ret_tag = tag;
     return r;
+}
+
+int varve_tag_set(struct varve *varve, const char *ref, const char *name, const char *expect,
+                  struct varve_tag *ret_tag)
+{
+    return change(varve, set_locked, ref, name, expect, ret_tag);
+}
+
+int varve_tag_delete(struct varve *varve, const char *dataset, const char *name, const char *expect,
+                     struct varve_tag *ret_tag)
+{
+    return change(varve, delete_locked, dataset, name, expect, ret_tag);
 }
 
 /* --- looking: collected under the lock, shown after it ---------------------------------------- */

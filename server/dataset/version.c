@@ -243,11 +243,13 @@ static int update_locked(struct catalog *catalog, struct catalog_version *row,
         .message = update->message,
         .settings = (const struct catalog_setting *)update->settings.settings,
         .setting_count = update->settings.count};
+    const bool same = update->message == NULL || strcmp(update->message, row->message) == 0;
     int r;
 
-    snprintf(what, sizeof what, "%s%s%s", update->message != NULL ? "message: " : "",
-             update->message != NULL ? update->message : "",
-             update->message == NULL      ? "changed its metadata"
+    if (same && update->settings.count == 0)
+        return 0;
+    snprintf(what, sizeof what, "%s%s%s", same ? "" : "message: ", same ? "" : update->message,
+             same                         ? "changed its metadata"
              : update->settings.count > 0 ? "; changed its metadata"
                                           : "");
     r = catalog_version_update(catalog, row, &changes, &change);

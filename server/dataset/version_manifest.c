@@ -1,6 +1,5 @@
 /* The manifest of a committed version, as users ask for it. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,14 +72,8 @@ static int begin(struct showing *showing, const char *ref)
     r = version_find_locked(catalog, ref, &showing->row);
     if (r == 0)
         r = check_row(&showing->row);
-    if (r == 0) {
-        r = seat_take(showing->varve->attachments, showing->row.image, showing->row.ref, true,
-                      "varve manifest", &showing->seat);
-        if (r == -ENOENT)
-            r = varve_fail(EIO,
-                           "version '%s' is damaged: the store does not have its image %" PRIu64,
-                           showing->row.ref, showing->row.image);
-    }
+    if (r == 0)
+        r = version_seat_locked(showing->varve, &showing->row, "varve manifest", &showing->seat);
     names_leave(showing->varve);
     return r;
 }
