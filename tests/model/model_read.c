@@ -85,6 +85,7 @@ int model_state_read(struct store *store, struct chance *chance, struct model_st
 
     assert(buffer != NULL);
     ret_state->count = 0;
+    ret_state->keeps_zeroes = false;
     while (rc == 0 && (rc = store_image_next(store, info.image, &info)) == 0) {
         if (ret_state->count == MODEL_IMAGES_MAX || info.size > MODEL_IMAGE_BYTES_MAX) {
             rc = varve_fail(EPROTO, "image %llu of %llu bytes was never made",

@@ -37,9 +37,12 @@ struct model_image *model_find(struct model_state *state, uint64_t number)
     return NULL;
 }
 
-static void put(struct page_tree *content, uint64_t block, const unsigned char *bytes)
+/* `bytes` NULL: a hole. */
+static void put(struct page_tree *content, uint64_t block, const unsigned char *bytes,
+                bool keeps_zeroes)
 {
-    struct sim_page *page = memcmp(bytes, zeroes, SIM_PAGE) == 0 ? NULL : sim_page_new(bytes);
+    bool hole = bytes == NULL || (!keeps_zeroes && memcmp(bytes, zeroes, SIM_PAGE) == 0);
+    struct sim_page *page = hole ? NULL : sim_page_new(bytes);
 
     page_tree_put(content, block, page);
     sim_page_unref(page);
@@ -58,12 +61,17 @@ static void change(struct model_state *state, uint64_t number, uint64_t offset,
         uint64_t start = offset % SIM_PAGE;
 
         some = SIM_PAGE - start < length ? SIM_PAGE - start : length;
+        if (bytes == NULL &&
+            (some == SIM_PAGE || page_tree_get(&image->content, offset / SIM_PAGE) == NULL)) {
+            put(&image->content, offset / SIM_PAGE, NULL, false);
+            continue;
+        }
         memcpy(whole, bytes_of(&image->content, offset / SIM_PAGE), SIM_PAGE);
         if (bytes == NULL)
             memset(whole + start, 0, some);
         else
             memcpy(whole + start, bytes, some);
-        put(&image->content, offset / SIM_PAGE, whole);
+        put(&image->content, offset / SIM_PAGE, whole, state->keeps_zeroes);
         if (bytes != NULL)
             bytes += some;
     }
@@ -118,12 +126,16 @@ void model_delete(struct model_state *state, uint64_t number)
 void model_resize(struct model_state *state, uint64_t number, uint64_t size)
 {
     struct model_image *image = model_find(state, number);
-    uint64_t edge = size / SIM_PAGE * SIM_PAGE + (size % SIM_PAGE != 0 ? SIM_PAGE : 0);
+    uint64_t old = image->size, kept = size < old ? size : old;
+    uint64_t edge = (kept + SIM_PAGE - 1) / SIM_PAGE * SIM_PAGE;
 
-    if (size < image->size && size % SIM_PAGE != 0) /* bytes behind the end come back as zeroes */
-        model_zero(state, number, size, (edge < image->size ? edge : image->size) - size);
-    if (size < image->size)
+    if (size < old)
         page_tree_truncate(&image->content, edge / SIM_PAGE);
+    /* bytes behind the end come back as zeroes; the block is the same one until they do */
+    if (!state->keeps_zeroes || size > old) {
+        image->size = edge;
+        model_zero(state, number, kept, edge - kept);
+    }
     image->size = size;
 }
 
@@ -183,10 +195,12 @@ static bool image_is(const struct model_image *found, const struct model_image *
     for (uint64_t block = 0; block * SIM_PAGE < found->size; block++) {
         const unsigned char *is = bytes_of(&found->content, block);
         const unsigned char *want = bytes_of(&wanted->content, block);
+        uint64_t left = found->size - block * SIM_PAGE;
+        size_t length = left < SIM_PAGE ? (size_t)left : SIM_PAGE;
 
-        if (is == want || memcmp(is, want, SIM_PAGE) == 0)
+        if (is == want || memcmp(is, want, length) == 0)
             continue;
-        if (next != NULL && memcmp(is, bytes_of(&next->content, block), SIM_PAGE) == 0)
+        if (next != NULL && memcmp(is, bytes_of(&next->content, block), length) == 0)
             continue;
         explain(why, size, found, block, is, want);
         return false;

@@ -23,13 +23,14 @@ enum { MODEL_IMAGES_MAX = 24, MODEL_IMAGE_BYTES_MAX = 4 << 20 };
 struct model_image {
     uint64_t number, size;
     bool frozen;
-    struct page_tree content; /* pages of zeroes are absent */
+    struct page_tree content; /* pages of zeroes are absent, or holes alone: keeps_zeroes */
 };
 
 /* Images in the order of their numbers. */
 struct model_state {
     struct model_image images[MODEL_IMAGES_MAX];
     size_t count;
+    bool keeps_zeroes; /* what was written is there, also where it is zeroes */
 };
 
 void model_state_copy(const struct model_state *from, struct model_state *to);
