@@ -39,6 +39,8 @@ enum io_flags {
     IO_BULK =
         2, /* write of a whole extent that will not be read soon: may go past the page cache */
     IO_REREAD = 4, /* read that found damage before: go past every cache there is */
+    IO_EARLY = 8,  /* write: on its way to the device when the call returns, so that a sync that
+                      follows has less to wait for; the buffer is free again */
 };
 
 struct io_request {

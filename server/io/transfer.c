@@ -72,4 +72,8 @@ void transfer(const struct io_files *files, struct io_request *request, size_t d
         else if (moved != -EINTR)
             request->result = transfer_result((int)moved);
     }
+    /* a hint: where it does not work, the sync does all of it */
+    if ((request->flags & IO_EARLY) && request->result == 0)
+        sync_file_range(files->slot[slot], (off_t)request->offset, (off_t)request->length,
+                        SYNC_FILE_RANGE_WRITE);
 }

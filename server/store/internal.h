@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "format/image_record.h"
+#include "format/journal_batch.h"
 #include "format/journal_record.h"
 #include "format/superblock.h"
 #include "io/io.h"
@@ -72,6 +73,29 @@ struct checkpoint {
 
 struct store_scrub; /* store_scrub.h */
 
+/* Blocks of open extents, as they were at one point in time. */
+struct extent_blocks {
+    uint64_t blocks[STAGE_EXTENTS_MAX][EXTENT_WORDS];
+    uint64_t opened[STAGE_EXTENTS_MAX];
+};
+
+/* A batch on its way into the ring. */
+struct batch_under_way {
+    struct journal_batch batch;
+    uint64_t at;                 /* block of the ring */
+    uint64_t write_seq;          /* what a sync of the extents beside it covers */
+    struct extent_blocks travel; /* what it holds of open extents */
+};
+
+/* A batch that was written before anybody asked for it, since a flush is to be expected: see
+ * store_commit.c. While it is active no other batch is begun, and no checkpoint freezes. */
+struct early_batch {
+    bool active;
+    struct batch_under_way way;
+    unsigned row;             /* flushes in a row that each came after one write */
+    uint64_t writes_at_flush; /* counters.writes at the last flush */
+};
+
 struct store {
     struct io *io;
     struct memory memory;
@@ -116,6 +140,7 @@ struct store {
     uint64_t last_commit; /* io now() */
     uint8_t *batch;       /* the batch being written */
     size_t batch_size;
+    struct early_batch early;
     uint64_t inline_max;   /* blocks */
     uint64_t straight_min; /* blocks: pieces of that many go to their places without the stage */
 
@@ -223,6 +248,14 @@ int image_record_now(struct store *store, uint64_t number, struct image_record *
 
 /* Makes the log durable up to `lsn`. Lets the lock go. */
 int store_commit_locked(struct store *store, uint64_t lsn);
+/* The same for all that is published, on behalf of a client. */
+int store_commit_flush_locked(struct store *store);
+/* After a write: begins to write its batch when a flush is to be expected next. Lets the lock go.
+ */
+void store_commit_early_locked(struct store *store);
+/* Makes a batch that was begun so durable, if there is one. -EAGAIN when another commit is under
+ * way and `wait` is false. Lets the lock go. */
+int store_commit_early_end_locked(struct store *store, bool wait);
 /* Once, or -EAGAIN when another commit or write-out is under way and `wait` is false. */
 int store_commit_once(struct store *store, bool wait);
 

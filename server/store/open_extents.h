@@ -32,7 +32,8 @@ struct open_extent {
     unsigned count; /* places */
     unsigned taken; /* given out, from the start */
     unsigned pins;
-    bool writing; /* a write of some of its blocks is under way */
+    uint64_t opened; /* how many times it was opened: a new number means other blocks */
+    bool writing;    /* a write of some of its blocks is under way */
     uint64_t complete[EXTENT_WORDS], written[EXTENT_WORDS], carried[EXTENT_WORDS];
     uint8_t *buffer;
     struct stage_extent *stage; /* where the places are */

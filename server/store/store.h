@@ -45,6 +45,8 @@ struct store_options {
     uint64_t inline_bytes;   /* at most this much data travels inside a journal batch; UINT64_MAX:
                                 default 64 KiB; 0: none */
     uint64_t straight_bytes; /* from here on a write does without the open extents; 0: 64 KiB */
+    unsigned early_after;    /* after so many flushes in a row that each came after one write, the
+                                batch of a write is begun before its flush comes; 0: 4 */
     bool read_only;          /* replays in memory, writes nothing */
 };
 

@@ -125,6 +125,15 @@ static int freeze(struct store *store)
     return 0;
 }
 
+/* A batch that was begun early would stand behind the journal's new start with places of blocks
+ * that the checkpoint after this one gives to others. */
+static int begin(struct store *store, bool wait)
+{
+    int r = store_commit_early_end_locked(store, wait);
+
+    return r < 0 ? r : freeze(store);
+}
+
 /* All blocks that the frozen maps refer to are complete; those that are not written go out now. */
 static int step_data(struct store *store, bool wait)
 {
@@ -381,7 +390,7 @@ static int step(struct store *store, bool wait)
 {
     switch (store->checkpoint.phase) {
     case CHECKPOINT_IDLE:
-        return freeze(store);
+        return begin(store, wait);
     case CHECKPOINT_DATA:
         return step_data(store, wait);
     case CHECKPOINT_CHECKSUMS:

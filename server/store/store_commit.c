@@ -15,17 +15,14 @@
 #include "format/journal_batch.h"
 #include "store/internal.h"
 
-/* Complete blocks that are neither in place nor carried, at one point in time. */
-struct due {
-    uint64_t blocks[STAGE_EXTENTS_MAX][EXTENT_WORDS];
-};
-
-static void note_due(const struct store *store, struct due *due)
+/* Complete blocks that are neither in place nor carried. */
+static void note_due(const struct store *store, struct extent_blocks *due)
 {
     memset(due, 0, sizeof *due);
     for (unsigned i = 0; i < store->extents.extents; i++) {
         const struct open_extent *e = &store->extents.extent[i];
 
+        due->opened[i] = e->opened;
         for (unsigned w = 0; e->state != EXTENT_FREE && w < EXTENT_WORDS; w++) {
             due->blocks[i][w] = extent_unwritten(e, w) & ~e->carried[w];
         }
@@ -34,7 +31,7 @@ static void note_due(const struct store *store, struct due *due)
 
 /* An extent that was freed meanwhile, and used again, has written what was due: then the bits that
  * are looked at belong to newer blocks, and waiting for those too is harmless. */
-static bool is_due(const struct store *store, const struct due *due)
+static bool is_due(const struct store *store, const struct extent_blocks *due)
 {
     for (unsigned i = 0; i < store->extents.extents; i++) {
         const struct open_extent *e = &store->extents.extent[i];
@@ -50,7 +47,7 @@ static bool is_due(const struct store *store, const struct due *due)
 
 static int write_due(struct store *store, bool wait)
 {
-    struct due due;
+    struct extent_blocks due;
 
     note_due(store, &due);
     while (is_due(store, &due)) {
@@ -80,10 +77,9 @@ static int have_batch_buffer(struct store *store, size_t size)
     return 0;
 }
 
-/* Puts the blocks that travel into the batch. Their extents are pinned, so that no place among them
- * can get another block before settle_travel. */
+/* Copies the blocks that travel into the batch. */
 static void inline_blocks(struct store *store, const struct journal_batch *batch,
-                          struct due *ret_travel)
+                          struct extent_blocks *ret_travel)
 {
     uint8_t *address = store->batch + journal_batch_addresses_at(batch);
     uint8_t *data = store->batch + journal_batch_data_at(batch);
@@ -91,8 +87,7 @@ static void inline_blocks(struct store *store, const struct journal_batch *batch
 
     note_due(store, ret_travel);
     for (unsigned k = 0; k < store->extents.extents; k++) {
-        struct open_extent *e = &store->extents.extent[k];
-        unsigned before = n;
+        const struct open_extent *e = &store->extents.extent[k];
 
         for (unsigned i = 0; i < e->taken && e->state != EXTENT_FREE; i++) {
             if ((ret_travel->blocks[k][i / 64] >> (i % 64)) & 1) {
@@ -101,33 +96,26 @@ static void inline_blocks(struct store *store, const struct journal_batch *batch
                 n++;
             }
         }
-        e->pins += n > before;
     }
     assert(n == batch->inline_blocks);
 }
 
 /* With the batch durable, the places of the blocks inside need no sync before the next checkpoint.
- */
-static void settle_travel(struct store *store, const struct due *travel, bool durable)
+ * An extent that was opened again meanwhile has put them there, and noted that a sync is due. */
+static void settle_travel(struct store *store, const struct extent_blocks *travel)
 {
     for (unsigned k = 0; k < store->extents.extents; k++) {
         struct open_extent *e = &store->extents.extent[k];
-        uint64_t any = 0;
 
-        for (unsigned w = 0; w < EXTENT_WORDS; w++) {
-            any |= travel->blocks[k][w];
-            e->carried[w] |= durable ? travel->blocks[k][w] : 0;
-        }
-        if (any != 0) {
-            e->pins--;
-            open_extents_retire(&store->extents, e);
+        for (unsigned w = 0; e->opened == travel->opened[k] && w < EXTENT_WORDS; w++) {
+            e->carried[w] |= travel->blocks[k][w];
         }
     }
 }
 
-/* Builds the batch of [from, to) in the buffer. */
-static int build(struct store *store, uint64_t from, uint64_t to, unsigned inlined,
-                 struct journal_batch *ret_batch, struct due *ret_travel)
+/* Builds the batch of [from, to) in the buffer, for the place `at` of the ring. */
+static int build(struct store *store, uint64_t from, uint64_t to, unsigned inlined, uint64_t at,
+                 struct batch_under_way *ret_way)
 {
     struct journal_batch batch = {
         .seq = store->ring.seq,
@@ -145,33 +133,54 @@ static int build(struct store *store, uint64_t from, uint64_t to, unsigned inlin
         return r;
     }
     log_copy(&store->log, from, to, store->batch + JOURNAL_BATCH_HEADER_BYTES);
-    memset(ret_travel, 0, sizeof *ret_travel);
+    memset(&ret_way->travel, 0, sizeof ret_way->travel);
     if (inlined > 0) {
-        inline_blocks(store, &batch, ret_travel);
+        inline_blocks(store, &batch, &ret_way->travel);
     }
-    *ret_batch = batch;
+    ret_way->batch = batch;
+    ret_way->at = at;
+    ret_way->write_seq = store->write_seq;
     return 0;
 }
 
-/* Writes the batch at `at`, and syncs the extents beside it when they hold what it refers to. */
-static int write_batch(struct store *store, const struct journal_batch *batch, uint64_t at)
+static struct io_request batch_request(const struct store *store, const struct batch_under_way *way,
+                                       unsigned flags)
 {
+    uint64_t blocks = journal_batch_blocks(way->batch.record_bytes, way->batch.inline_blocks);
+
+    return (struct io_request){.op = IO_WRITE,
+                               .file = IO_JOURNAL,
+                               .flags = flags,
+                               .offset = way->at << BLOCK_SHIFT,
+                               .length = (size_t)(blocks << BLOCK_SHIFT),
+                               .buffer = store->batch};
+}
+
+static void batch_is_durable(struct store *store, const struct batch_under_way *way)
+{
+    const struct journal_batch *batch = &way->batch;
     uint64_t blocks = journal_batch_blocks(batch->record_bytes, batch->inline_blocks);
-    uint64_t write_seq = store->write_seq;
+
+    store->synced_seq = max_u64(store->synced_seq, way->write_seq);
+    store->durable_seq = batch->seq;
+    ring_advance(&store->ring, way->at, blocks);
+    log_release(&store->log, batch->lsn + batch->record_bytes);
+    store->counters.device_write_bytes += blocks << BLOCK_SHIFT;
+    store->counters.commits++;
+    settle_travel(store, &way->travel);
+}
+
+/* Writes the batch, and syncs the extents beside it when they hold what it refers to. */
+static int write_batch(struct store *store, const struct batch_under_way *way)
+{
     struct io_request requests[2] = {
-        {.op = IO_WRITE,
-         .file = IO_JOURNAL,
-         .flags = IO_DURABLE,
-         .offset = at << BLOCK_SHIFT,
-         .length = (size_t)(blocks << BLOCK_SHIFT),
-         .buffer = store->batch},
+        batch_request(store, way, IO_DURABLE),
         {.op = IO_SYNC, .file = IO_EXTENTS},
     };
-
-    size_t count = write_seq != store->synced_seq ? 2 : 1;
+    size_t count = way->write_seq != store->synced_seq ? 2 : 1;
 
     pthread_mutex_unlock(&store->lock);
-    journal_batch_seal(store->seed, batch, store->batch);
+    journal_batch_seal(store->seed, &way->batch, store->batch);
     store->io->ops->perform(store->io, requests, count);
     pthread_mutex_lock(&store->lock);
     if (requests[1].result != 0) {
@@ -183,60 +192,128 @@ static int write_batch(struct store *store, const struct journal_batch *batch, u
     if (requests[0].result != 0) {
         return store_fail_locked(store, "writing the journal", requests[0].result);
     }
-    store->synced_seq = max_u64(store->synced_seq, write_seq);
-    store->durable_seq = batch->seq;
-    ring_advance(&store->ring, at, blocks);
-    log_release(&store->log, batch->lsn + batch->record_bytes);
-    store->counters.device_write_bytes += requests[0].length;
-    store->counters.commits++;
+    batch_is_durable(store, way);
     return 0;
+}
+
+/* The second half of a batch that was written early. `committing` is ours. */
+static int sync_early(struct store *store)
+{
+    struct io_request request = {.op = IO_SYNC, .file = IO_JOURNAL};
+
+    pthread_mutex_unlock(&store->lock);
+    int r = store->io->ops->perform(store->io, &request, 1);
+    pthread_mutex_lock(&store->lock);
+    store->early.active = false;
+    if (r < 0) {
+        return store_fail_locked(store, "syncing the journal", r);
+    }
+    batch_is_durable(store, &store->early.way);
+    return 0;
+}
+
+static uint64_t batch_bytes_max(const struct store *store)
+{
+    return min_u64(store->ring.blocks / 8, 1024) << BLOCK_SHIFT;
+}
+
+/* What travels goes with its records, in one batch: recovery relies on it. A write-out that is
+ * under way does not matter: what it has not finished travels like the rest, and it notes what it
+ * finished uncarried. Waiting for it would cost each 256th flush of a block some milliseconds. */
+static bool can_travel(const struct store *store, unsigned pending)
+{
+    return pending <= store->inline_max && store->write_seq == store->synced_seq &&
+           log_head(&store->log) - log_tail(&store->log) <= batch_bytes_max(store);
 }
 
 /* Makes everything that is published durable, in one batch or several. `committing` is ours. */
 static int commit(struct store *store, bool wait)
 {
+    int r = store->early.active ? sync_early(store) : 0;
     uint64_t head = log_head(&store->log);
-    uint64_t batch_max = min_u64(store->ring.blocks / 8, 1024) << BLOCK_SHIFT;
     unsigned pending = open_extents_pending(&store->extents);
-    /* What travels goes with its records, in one batch: recovery relies on it. A write-out that is
-     * under way does not matter: what it has not finished travels like the rest, and it notes what
-     * it finished uncarried. Waiting for it would cost each 256th flush of a block some
-     * milliseconds. */
-    bool travel = pending <= store->inline_max && store->write_seq == store->synced_seq &&
-                  head - log_tail(&store->log) <= batch_max;
 
-    if (!travel) {
-        int r = write_due(store, wait);
-        if (r < 0) {
+    if (r < 0 || log_tail(&store->log) == head) {
+        return r;
+    }
+    if (!can_travel(store, pending)) {
+        if ((r = write_due(store, wait)) < 0) {
             return r;
         }
         pending = 0;
     }
     while (log_tail(&store->log) < head) {
         uint64_t from = log_tail(&store->log);
-        uint64_t to = min_u64(head, log_cut(&store->log, from, batch_max));
+        uint64_t to = min_u64(head, log_cut(&store->log, from, batch_bytes_max(store)));
         uint64_t blocks = journal_batch_blocks((uint32_t)(to - from), pending);
-        struct journal_batch batch;
-        struct due travelling;
+        struct batch_under_way way;
         uint64_t at;
-        int r;
 
         if (!ring_place(&store->ring, blocks, &at)) {
             store->checkpoint.wanted = true;
             /* the checkpoint makes durable what the ring has no room for */
             return wait ? store_checkpoint_locked(store) : -EAGAIN;
         }
-        if ((r = build(store, from, to, pending, &batch, &travelling)) < 0) {
-            return r;
-        }
-        r = write_batch(store, &batch, at);
-        settle_travel(store, &travelling, r == 0);
-        if (r < 0) {
+        if ((r = build(store, from, to, pending, at, &way)) < 0 ||
+            (r = write_batch(store, &way)) < 0) {
             return r;
         }
         pending = 0;
     }
     return 0;
+}
+
+/*
+ * A client that waits for each of its blocks sends a write, takes the answer, sends a flush, and
+ * waits. While it does the first three the disk could work already: when that has been seen some
+ * times in a row, the batch is written before the write is answered, and only a sync is left for
+ * the flush. Until that sync nothing counts on the batch; it is a commit that takes its time.
+ */
+void store_commit_early_locked(struct store *store)
+{
+    struct early_batch *early = &store->early;
+    uint64_t from = log_tail(&store->log);
+    uint64_t head = log_head(&store->log);
+    unsigned pending = open_extents_pending(&store->extents);
+    uint64_t at;
+
+    if (early->row < store->options.early_after || early->active || store->committing ||
+        store->failed || pending == 0 || from == head || !can_travel(store, pending) ||
+        !ring_place(&store->ring, journal_batch_blocks((uint32_t)(head - from), pending), &at) ||
+        build(store, from, head, pending, at, &early->way) < 0) {
+        return;
+    }
+    store->committing = true;
+    struct io_request request = batch_request(store, &early->way, IO_EARLY);
+    pthread_mutex_unlock(&store->lock);
+    journal_batch_seal(store->seed, &early->way.batch, store->batch);
+    int r = store->io->ops->perform(store->io, &request, 1);
+    pthread_mutex_lock(&store->lock);
+    store->committing = false;
+    early->active = r == 0; /* else the next commit writes it anew, and finds out */
+    pthread_cond_broadcast(&store->changed);
+}
+
+int store_commit_early_end_locked(struct store *store, bool wait)
+{
+    int r = 0;
+
+    while (r >= 0 && store->early.active) {
+        r = store_commit_once(store, wait);
+    }
+    return r < 0 ? r : 0;
+}
+
+int store_commit_flush_locked(struct store *store)
+{
+    struct early_batch *early = &store->early;
+    uint64_t head = log_head(&store->log);
+    bool one = store->counters.writes - early->writes_at_flush == 1;
+    bool in_vain = early->active && early->way.batch.lsn + early->way.batch.record_bytes < head;
+
+    early->row = one && !in_vain ? early->row + 1 : 0;
+    early->writes_at_flush = store->counters.writes;
+    return store_commit_locked(store, head);
 }
 
 int store_commit_once(struct store *store, bool wait)

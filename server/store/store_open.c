@@ -13,6 +13,7 @@
 #define STRAIGHT_BYTES_DEFAULT ((uint64_t)64 << 10)
 #define LOG_BYTES_MAX          ((uint64_t)4 << 20)
 #define EXTENTS_DEFAULT        16
+#define EARLY_AFTER_DEFAULT    4
 #define EXTENTS_MIN            2
 #define EXTENT_BLOCKS_MIN      8
 
@@ -129,6 +130,9 @@ static void set_options(struct store *store, const struct store_options *options
     }
     if (o->straight_bytes == 0) {
         o->straight_bytes = STRAIGHT_BYTES_DEFAULT;
+    }
+    if (o->early_after == 0) {
+        o->early_after = EARLY_AFTER_DEFAULT;
     }
     if (o->dirty_bytes == 0) {
         o->dirty_bytes = o->cache_bytes / 2;

@@ -183,6 +183,8 @@ static int end_change(struct store *store, struct store_image *image, struct ran
     range_unlock(&image->ranges, held, &store->changed);
     if (r == 0 && (flags & STORE_FUA) != 0) {
         r = store_commit_locked(store, log_head(&store->log));
+    } else if (r == 0) {
+        store_commit_early_locked(store);
     }
     pthread_mutex_unlock(&store->lock);
     return r;
@@ -344,7 +346,7 @@ int store_flush(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
     store->counters.flushes++;
-    int r = store_commit_locked(store, log_head(&store->log));
+    int r = store_commit_flush_locked(store);
     pthread_mutex_unlock(&store->lock);
     return r;
 }

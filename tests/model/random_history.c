@@ -134,6 +134,7 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     options->dirty_bytes = hit(lap, 1, 2) ? 0 : (uint64_t)64 << (10 + below(lap, 5));
     options->inline_bytes = inlined[below(lap, 4)];
     options->straight_bytes = straight[below(lap, 4)];
+    options->early_after = hit(lap, 2, 3) ? 1 : 0;
 }
 
 /* With --verbose twice. */

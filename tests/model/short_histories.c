@@ -65,7 +65,8 @@ static const struct store_options options = {.cache_bytes = 1 << 20,
                                              .extent_slots = 2,
                                              .extent_blocks = 8,
                                              .inline_bytes = 8192,
-                                             .straight_bytes = 8192};
+                                             .straight_bytes = 8192,
+                                             .early_after = 1};
 
 static void perform(struct play *play, enum letter letter)
 {
