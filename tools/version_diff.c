@@ -76,13 +76,37 @@ static void print_files(const json_t *answer)
         fputs("So many files were added and removed that no renames were looked for.\n", stderr);
 }
 
+/* The request for FROM and TO, or for FROM..TO in one, as an export is named; NULL: of one alone.
+ */
+static char *target_of(const struct invocation *invocation)
+{
+    const char *from = invocation->arguments[0], *to = NULL;
+    const char *dots = strstr(from, "..");
+    char *first, *begin, *target;
+    if (invocation->argument_count == 2)
+        to = invocation->arguments[1];
+    else if (dots != NULL && dots != from && dots[2] != '\0')
+        to = dots + 2;
+    if (to == NULL)
+        return NULL;
+    first = invocation->argument_count == 2 ? strdup(from) : strndup(from, (size_t)(dots - from));
+    if (first == NULL)
+        abort();
+    begin = client_target("/v1/diff?from=", first, "&to=");
+    target = client_target(begin, to, "");
+    free(first);
+    free(begin);
+    return target;
+}
+
 static int run(const struct invocation *invocation)
 {
     json_t *answer;
-    char *from = client_target("/v1/diff?from=", invocation->arguments[0], "&to=");
-    char *target = client_target(from, invocation->arguments[1], "");
+    char *target = target_of(invocation);
+    if (target == NULL)
+        return command_fail(EXIT_USAGE, "compare '%s' with what? Say FROM TO, or FROM..TO",
+                            invocation->arguments[0]);
     int code = client_request_long(invocation, "GET", target, NULL, &answer);
-    free(from);
     free(target);
     if (code != EXIT_DONE)
         return code;
@@ -107,7 +131,7 @@ static int run(const struct invocation *invocation)
 const struct command version_diff = {
     .name = "diff",
     .summary = "Shows what is different in one version, seen from another.",
-    .arguments = "FROM TO",
+    .arguments = "FROM TO | FROM..TO",
     .details =
         "FROM and TO are any refs: versions, snapshots, volumes, of the same size or not.\n"
         "Blocks that the two do not share are read and compared, so that equal bytes are no\n"
@@ -117,7 +141,7 @@ const struct command version_diff = {
         "for renamed. At most 10000 ranges and files are listed; all are counted.",
     .example = "varve datasets versions diff images:~1 images:latest",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_PROGRESS,
-    .arguments_min = 2,
+    .arguments_min = 1,
     .arguments_max = 2,
     .argument_kinds = {COMMAND_ARGUMENT_VERSION, COMMAND_ARGUMENT_VERSION},
     .run = run,

@@ -62,7 +62,11 @@ def refused():
         store.refused(NOT_FOUND, "datasets", "versions", verb, "other:1234567", says="other")
     store.refused(USAGE, "datasets", "versions", "commit", "ds", says="ds")
     store.refused(USAGE, "datasets", "versions", "verify", open_one, says="not committed")
-    store.refused(USAGE, "datasets", "versions", "diff", open_one)
+    store.refused(USAGE, "datasets", "versions", "diff", open_one, says="with what")
+    for text in ("..", f"{open_one}..", f"..{open_one}"):
+        store.refused(USAGE, "datasets", "versions", "diff", text, says="FROM..TO")
+    store.refused(NOT_FOUND, "datasets", "versions", "diff", f"{open_one}..absent", says="absent")
+    store.refused(USAGE, "datasets", "versions", "diff", f"{open_one}..{open_one}", open_one)
     store.refused(NOT_FOUND, "datasets", "versions", "diff", open_one, "absent", says="absent")
     assert versions("details", open_one)["committed"] is False
 
@@ -92,6 +96,7 @@ def served():
     assert recompute(next_ref) == again["digest"] != made["digest"]
     diff = versions("diff", ref, next_ref)
     assert diff["ranges"] == [{"offset": 5 * MIB, "length": 4096, "hole": False}], diff
+    assert versions("diff", f"{ref}..{next_ref}") == diff
     assert versions("verify", ref)["sound"] and versions("verify", "ds:latest")["sound"]
 
 
