@@ -46,7 +46,10 @@ struct watcher {
     struct nbd_offer offer; /* what the device was made of */
     bool read_only;         /* the device is, whatever the server would allow */
     int number;             /* of the device */
-    int dead;               /* connections */
+    /* Who wrote since is not known: a watcher died, and a lease that it had looks like another's.
+     */
+    bool lease_unknown;
+    int dead; /* connections */
     char said[2 * PATH_MAX];
 };
 
@@ -83,15 +86,45 @@ static void close_sockets(struct nbd_sockets *sockets)
     }
 }
 
-static bool is_as_before(const struct watcher *watcher, const struct nbd_offer *offer)
+/* Of an export's description: what comes before the number of the last lease that others had. */
+static size_t length_without_lease(const char *text)
 {
-    int differs = watcher->offer.flags ^ offer->flags;
+    const char *lease = strstr(text, ", lease ");
+
+    return lease ? (size_t)(lease - text) : strlen(text);
+}
+
+static bool is_same_text(const char *before, const char *now)
+{
+    const size_t length = length_without_lease(before);
+
+    return length == length_without_lease(now) && strncmp(before, now, length) == 0;
+}
+
+/* 0, or -ESTALE with a line. */
+static int compare(const struct watcher *watcher, const struct nbd_offer *offer)
+{
+    const struct nbd_offer *before = &watcher->offer;
+    int differs = before->flags ^ offer->flags;
 
     if (watcher->read_only) {
         differs &= ~NBD_READ_ONLY;
     }
-    return offer->size == watcher->offer.size && differs == 0 &&
-           strcmp(offer->text, watcher->offer.text) == 0;
+    if (offer->size != before->size || differs || !is_same_text(before->text, offer->text)) {
+        return varve_fail(ESTALE,
+                          "the export '%s' is no longer what was attached: it was '%s', flags %#x, "
+                          "and is '%s', flags %#x",
+                          watcher->attachment->export, before->text, before->flags, offer->text,
+                          offer->flags);
+    }
+    /* Of what is only read, it does not matter who wrote meanwhile. */
+    if (!watcher->read_only && !watcher->lease_unknown && strcmp(before->text, offer->text) != 0) {
+        return varve_fail(ESTALE,
+                          "others wrote to '%s' while this device had no connection, and what it "
+                          "still has to write would destroy that: it was '%s', and is '%s'",
+                          watcher->attachment->export, before->text, offer->text);
+    }
+    return 0;
 }
 
 /* One more connection; all offers have to be equal. */
@@ -104,16 +137,14 @@ static int add_socket(struct watcher *watcher, struct nbd_sockets *sockets)
     if (error) {
         return error;
     }
-    if (watcher->offer.size > 0 && !is_as_before(watcher, &offer)) {
+    error = watcher->offer.size > 0 ? compare(watcher, &offer) : 0;
+    if (error) {
         close(fd);
-        return varve_fail(ESTALE,
-                          "the export '%s' is no longer what was attached: it was '%s', flags %#x, "
-                          "and is '%s', flags %#x",
-                          watcher->attachment->export, watcher->offer.text, watcher->offer.flags,
-                          offer.text, offer.flags);
+        return error;
     }
-    if (watcher->offer.size == 0) {
+    if (watcher->offer.size == 0 || watcher->lease_unknown) {
         watcher->offer = offer;
+        watcher->lease_unknown = false;
     }
     sockets->fds[sockets->count++] = fd;
     return 0;
@@ -269,6 +300,7 @@ static void run_watcher(const struct attachment *attachment, int pipe)
             /* which of them are alive is not told; the driver lets go of sockets it has no use for,
              * and while the dead watcher's connections live they have the lease */
             watcher.dead = CONNECTIONS;
+            watcher.lease_unknown = true;
             watcher.read_only = (watcher.offer.flags & NBD_READ_ONLY) != 0;
         } else {
             error = connect_device(&watcher);

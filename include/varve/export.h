@@ -13,7 +13,9 @@
  * Opening takes no lease and little memory: nbdkit opens exports for listing too. The first write,
  * trim or zero takes the write lease of the image for the connection's client, unless the volume
  * is shared. Who the client is says the caller, with `client`: connections with equal strings are
- * one client and share the lease, which ends when the last of them closes.
+ * one client and share the lease, which ends when the last of them closes. A string with '#' is
+ * taken as good for this connection only; by all others a client that comes back, also to another
+ * server, is known again, and the description tells it when others wrote meanwhile.
  *
  * Any byte range is legal. Errors: past the end EINVAL for reads and ENOSPC for writes; EPERM when
  * read-only or frozen, the lease is another client's, or the client was fenced; EIO for damage and

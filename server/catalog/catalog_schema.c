@@ -143,6 +143,18 @@ static const char *const steps[] = {
     /* 3: by what the copy of the catalog in the store is compared with the file: who it is, and how
        many changes it has seen; every transaction counts one (catalog_end_locked). */
     "INSERT INTO property VALUES ('identity', lower(hex(randomblob(16)))), ('changes', '1');",
+
+    /* 4: who wrote to an image last (catalog_leases.h). A row goes with the row that names it. */
+    "CREATE TABLE lease ("
+    "  image INTEGER PRIMARY KEY,"
+    "  number INTEGER NOT NULL,"
+    "  before INTEGER NOT NULL," /* the number when the lease came to this client from another */
+    "  client TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TRIGGER lease_of_volume AFTER DELETE ON volume"
+    "  BEGIN DELETE FROM lease WHERE image = OLD.image; END;"
+    "CREATE TRIGGER lease_of_version AFTER DELETE ON version"
+    "  BEGIN DELETE FROM lease WHERE image = OLD.image; END;",
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };

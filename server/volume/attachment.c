@@ -21,12 +21,15 @@ void attachments_unlock(struct attachment_table *table)
     assert(r == 0);
 }
 
-int attachment_table_new(struct store *store, struct attachment_table **ret_table)
+int attachment_table_new(struct store *store, lease_record record, void *opaque,
+                         struct attachment_table **ret_table)
 {
     struct attachment_table *table = calloc(1, sizeof *table);
 
     if (table == NULL)
         return varve_fail(ENOMEM, "no memory to open the store");
+    table->record = record;
+    table->opaque = opaque;
     table->store = store;
     pthread_mutex_init(&table->lock, NULL);
     *ret_table = table;

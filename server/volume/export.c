@@ -5,6 +5,7 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "catalog/catalog_leases.h"
 #include "volume/export_seat.h"
 #include "volume/volume_name.h"
 
@@ -30,6 +31,21 @@ void export_describe(const struct resolved *resolved, uint64_t size, char text[D
              resolved->ref, show_size(size).text, state, resolved->image);
 }
 
+static int describe_lease(struct catalog *catalog, const struct resolved *resolved,
+                          struct varve_export *export)
+{
+    const size_t length = strlen(export->description);
+    int64_t number = 0;
+    int r = 0;
+
+    if (!resolved->frozen && !resolved->shared && strchr(export->seat.client, '#') == NULL)
+        r = catalog_lease_seen(catalog, resolved->image, export->seat.client, &number);
+    if (number > 0)
+        snprintf(export->description + length, sizeof export->description - length,
+                 ", lease %" PRId64, number);
+    return r;
+}
+
 static int open_image(struct varve *varve, const char *ref, const char *client,
                       struct varve_export *export)
 {
@@ -42,14 +58,19 @@ static int open_image(struct varve *varve, const char *ref, const char *client,
     r = volume_ref_resolve_locked(varve, catalog, ref, &resolved);
     if (r == 0)
         r = export_sit_down_locked(varve, &resolved, client, &export->seat);
+    if (r == 0) {
+        export->size = store_image_size(varve->store, export->seat.image);
+        export_describe(&resolved, export->size, export->description);
+        r = describe_lease(catalog, &resolved, export);
+        if (r != 0)
+            seat_leave(varve->attachments, &export->seat);
+    }
     names_leave(varve);
     if (r != 0)
         return r;
-    export->size = store_image_size(varve->store, export->seat.image);
     memcpy(export->ref, resolved.ref, sizeof export->ref);
     export->frozen = resolved.frozen;
     export->read_only = export->read_only || resolved.frozen;
-    export_describe(&resolved, export->size, export->description);
     return 0;
 }
 

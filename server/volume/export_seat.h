@@ -23,7 +23,9 @@ struct varve_export {
 };
 
 /* "volume demo, 10 GiB, image 3", "snapshot demo@a, 10 GiB, frozen, image 4". The number is never
- * another image's, so a client that connects again can tell that it found the same. */
+ * another image's, so a client that connects again can tell that it found the same. What can be
+ * written, and was by others, gets their lease's number behind it, ", lease 7" (catalog_leases.h),
+ * so that the client can tell that nobody else wrote to it either. */
 void export_describe(const struct resolved *resolved, uint64_t size, char text[DESCRIPTION_MAX]);
 
 /* Takes a seat at what a ref names. Expects the names lock. */

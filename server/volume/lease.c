@@ -52,16 +52,45 @@ static int judge_locked(const struct attachment *attachment, const struct seat *
                       release_of(attachment), attachment->name);
 }
 
+static void wait_for_others_locked(struct attachment_table *table, struct attachment *attachment)
+{
+    while (atomic_load(&attachment->draining) || attachment->recording)
+        pthread_cond_wait(&attachment->drained, &table->lock);
+}
+
+/* Of a lease that is free. Gives the lock away meanwhile: the seat may then be judged otherwise. */
+static void record_locked(struct attachment_table *table, const struct seat *seat)
+{
+    struct attachment *attachment = seat->attachment;
+
+    attachment->recording = true;
+    attachments_unlock(table);
+    table->record(table->opaque, attachment->number, seat->client);
+    attachments_lock(table);
+    attachment->recording = false;
+    pthread_cond_broadcast(&attachment->drained);
+    while (atomic_load(&attachment->draining))
+        pthread_cond_wait(&attachment->drained, &table->lock);
+}
+
+static bool lease_is_free(const struct attachment *attachment)
+{
+    return !attachment->shared && attachment->writer == NULL;
+}
+
 static int grant(struct attachment_table *table, struct seat *seat)
 {
     struct attachment *attachment = seat->attachment;
     int r;
 
     attachments_lock(table);
-    while (atomic_load(&attachment->draining))
-        pthread_cond_wait(&attachment->drained, &table->lock);
+    wait_for_others_locked(table, attachment);
     r = judge_locked(attachment, seat);
-    if (r == 0 && !attachment->shared && attachment->writer == NULL) {
+    if (r == 0 && lease_is_free(attachment)) {
+        record_locked(table, seat);
+        r = judge_locked(attachment, seat);
+    }
+    if (r == 0 && lease_is_free(attachment)) {
         attachment->writer = strdup(seat->client);
         if (attachment->writer == NULL)
             r = varve_fail(ENOMEM, "no memory to take the write lease of '%s'", attachment->name);

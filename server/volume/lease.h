@@ -17,11 +17,16 @@
  * under way, moves it first and then waits for `writing` to become zero. Both sides are
  * sequentially consistent, so one of the two sees the other.
  *
+ * A grant is recorded before the first write (lease_record): a client whose connections are all
+ * gone is no holder any more, also because a server that starts knows of none; and when it comes
+ * back, it has to be told whether others wrote meanwhile.
+ *
  * A fenced seat stays fenced: its connection may have writes in its pipe that were decided on
  * before. A new connection of that client is not fenced.
  *
  * Threads: any, at once; one mutex for each table, taken by no write that holds a valid grant.
- * Callers may hold their own locks; the table's is the last before the store's.
+ * Callers may hold their own locks; the table's is the last before the store's. Of lease_enter
+ * callers hold none: it may record.
  */
 #ifndef VOLUME_LEASE_H
 #define VOLUME_LEASE_H
@@ -45,7 +50,13 @@ struct seat {
     _Atomic unsigned writing; /* writes of this seat under way */
 };
 
-int attachment_table_new(struct store *store, struct attachment_table **ret_table);
+/* Called without the table's lock, by the client's thread, and takes the lock of the names. What
+ * cannot be recorded is granted all the same: a full disk under the catalog must not keep a client
+ * from trimming. */
+typedef void (*lease_record)(void *opaque, uint64_t image, const char *client);
+
+int attachment_table_new(struct store *store, lease_record record, void *opaque,
+                         struct attachment_table **ret_table);
 /* No seat is taken any more. Takes NULL. */
 void attachment_table_free(struct attachment_table *table);
 

@@ -19,13 +19,16 @@ struct attachment {
     char *writer;           /* the client that holds the lease, or NULL */
     _Atomic uint64_t epoch; /* from 1; see lease.h */
     _Atomic bool draining;  /* lease_release waits for writes; nothing is granted meanwhile */
-    pthread_cond_t drained; /* a seat's `writing` became zero, or draining ended */
+    bool recording;         /* a grant is being recorded; nothing else is granted meanwhile */
+    pthread_cond_t drained; /* a seat's `writing` became zero, or draining or recording ended */
 };
 
 struct attachment_table {
     struct store *store;
     pthread_mutex_t lock;
     struct attachment *first;
+    lease_record record;
+    void *opaque;
 };
 
 void attachments_lock(struct attachment_table *table);

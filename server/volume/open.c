@@ -1,11 +1,13 @@
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <varve/error.h>
 
+#include "catalog/catalog_leases.h"
 #include "io/io_file.h"
 #include "volume/catalog_copy.h"
 #include "volume/schedule.h"
@@ -39,6 +41,23 @@ static int name_files(struct varve *varve, const char *dir)
     return notes_new(&varve->notes);
 }
 
+static void record_lease(void *opaque, uint64_t image, const char *client)
+{
+    struct varve *varve = opaque;
+    struct catalog *catalog;
+    int r = names_enter(varve, &catalog);
+
+    if (r == 0) {
+        r = catalog_lease_grant(catalog, image, client);
+        names_leave(varve);
+    }
+    if (r != 0)
+        note(varve,
+             "that %s writes to image %" PRIu64 " could not be recorded, and a device that lost "
+             "its server may not notice it: %s",
+             client, image, varve_error());
+}
+
 static int open_store(struct varve *varve, unsigned flags, const struct varve_tuning *tuning)
 {
     struct store_options options = {.inline_bytes = UINT64_MAX};
@@ -59,7 +78,7 @@ static int open_store(struct varve *varve, unsigned flags, const struct varve_tu
     if (r == 0)
         r = store_open(varve->io, &options, &varve->store);
     if (r == 0)
-        r = attachment_table_new(varve->store, &varve->attachments);
+        r = attachment_table_new(varve->store, record_lease, varve, &varve->attachments);
     return r;
 }
 

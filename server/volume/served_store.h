@@ -5,7 +5,7 @@
  *
  *   names   everything that reads or changes the catalog, and opening an export, which must not
  * meet a volume that is just being deleted or shrunk. Held across I/O; never taken by a read, write
- * or flush.
+ * or flush, but for the first write of a client (lease.h).
  */
 #ifndef VOLUME_SERVED_STORE_H
 #define VOLUME_SERVED_STORE_H

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <varve/error.h>
 
+#include "catalog/catalog_leases.h"
 #include "volume/guard.h"
 #include "volume/snapshot.h"
 #include "volume/volume_name.h"
@@ -107,6 +108,9 @@ static int roll_back(struct rollback *rollback, const char *snapshot)
     snprintf(what, sizeof what, "rolled back to %s%s%s", snapshot,
              rollback->save ? "; what it held is " : "", rollback->saved.ref);
     r = catalog_history_append(rollback->catalog, "volume", rollback->volume.name, &change, &event);
+    /* a client that lost its connection must not find its image and believe it unchanged */
+    if (r == 0)
+        r = catalog_lease_grant(rollback->catalog, rollback->volume.image, "");
     if (r == 0)
         r = store_image_rollback(rollback->varve->store, rollback->volume.image, rollback->to.image,
                                  rollback->freed);

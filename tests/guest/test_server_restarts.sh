@@ -14,7 +14,7 @@ varve() {
     "$VARVE" "\$@"
 }
 serve() {
-    "$VARVE" serve >/run/server.log 2>&1 &
+    "$VARVE" serve "\$@" >/run/server.log 2>&1 &
     server=\$!
     for _ in \$(seq 300); do
         ! grep -q '^varve: serving' /run/server.log || return 0
@@ -99,6 +99,22 @@ done
 cat $VARVE_STORE/run/attach-two/log
 check grep -q 'made anew' $VARVE_STORE/run/attach-two/log
 if dmesg | grep -E 'I/O error|EXT4-fs (error|warning)|Buffer I/O'; then exit 1; fi
+
+# somebody else wrote in between, where the device could not come back: it would mix old with new
+kill -KILL $server
+wait $server || true
+(
+    serve --socket /run/other.sock
+    qemu-io -f raw -c 'write -P 7 0 4k' 'nbd+unix:///one?socket=/run/other.sock'
+    kill -TERM $server
+    wait $server
+)
+serve
+for _ in $(seq 100); do
+    ! grep -q 'others wrote' $VARVE_STORE/run/attach-one/log || break
+    sleep 0.1
+done
+check grep -q 'others wrote' $VARVE_STORE/run/attach-one/log
 
 # the volume is another one than before: the device is not given to it
 kill -KILL $server

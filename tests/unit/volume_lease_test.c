@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 #include <varve/export.h>
+#include <varve/snapshot.h>
 
 #include "io/io_file.h"
 #include "trial_store.h"
@@ -162,7 +163,78 @@ static void long_names_of_clients(void)
     end();
 }
 
+/* --- what a client that comes back is told ------------------------------------------------------
+ */
+
+static bool told(const char *client, const char *ending)
+{
+    struct varve_export *export = connected(client);
+    const char *lease = strstr(varve_export_description(export), ", lease");
+    bool equal = strcmp(lease == NULL ? "" : lease, ending) == 0;
+
+    varve_export_close(export);
+    return equal;
+}
+
+static void write_as(const char *client)
+{
+    struct varve_export *export = connected(client);
+
+    CHECK_EQ(write_one(export), 0);
+    varve_export_close(export);
+}
+
+static void who_comes_back_learns_of_others(void)
+{
+    const char *const volumes[] = {"a"};
+    const struct varve_snapshot_options options = {.name = "s"};
+    struct varve_snapshot snapshot;
+
+    begin("back");
+    CHECK(told("pid 1", ""));
+    write_as("pid 1");
+    CHECK(told("pid 1", ""));
+    CHECK(told("pid 2", ", lease 1"));
+    write_as("pid 1");
+    CHECK(told("pid 1", ""));
+    CHECK(told("pid 2", ", lease 2"));
+
+    /* the server dies, and another client is there before the first one is back */
+    CHECK_EQ(varve_close(varve), 0);
+    varve = trial_open(scratch_path("back"), 0);
+    CHECK(told("pid 1", ""));
+    write_as("pid 2");
+    CHECK(told("pid 2", ", lease 2"));
+    CHECK(told("pid 1", ", lease 3"));
+    write_as("pid 2");
+    CHECK(told("pid 1", ", lease 4"));
+    CHECK(told("pid 2", ", lease 2"));
+
+    /* nobody wrote, but the volume holds something else */
+    CHECK_EQ(varve_snapshot_create(varve, volumes, 1, &options, &snapshot), 0);
+    CHECK_EQ(varve_volume_rollback(varve, "a", "a@s", false, NULL), 0);
+    CHECK(told("pid 2", ", lease 5"));
+    end();
+}
+
+static void of_many_writers_nobody_is_told(void)
+{
+    begin("many");
+    CHECK_EQ(varve_volume_set_shared(varve, "a", true), 0);
+    write_as("pid 1");
+    write_as("pid 2");
+    CHECK(told("pid 1", ""));
+    end();
+}
+
 /* --- the fence against a write that is under way, on the leases themselves -------------------- */
+
+static void record_nothing(void *opaque, uint64_t image, const char *client)
+{
+    (void)opaque;
+    (void)image;
+    (void)client;
+}
 
 static struct attachment_table *table;
 static struct seat holder, rival;
@@ -204,7 +276,7 @@ static void release_waits_for_writes_under_way(void)
     CHECK_EQ(store_open(io, NULL, &store), 0);
     CHECK_EQ(store_image_create(store, MIB, 0, "", &image), 0);
     CHECK_EQ(image, 1);
-    CHECK_EQ(attachment_table_new(store, &table), 0);
+    CHECK_EQ(attachment_table_new(store, record_nothing, NULL, &table), 0);
     CHECK_EQ(seat_take(table, image, "a", false, "pid 1", &holder), 0);
     CHECK_EQ(seat_take(table, image, "a", false, "pid 2", &rival), 0);
     CHECK_EQ(lease_enter(table, &holder), 0);
@@ -280,7 +352,7 @@ static void no_two_clients_write_at_once(void)
     CHECK_EQ(io_open(dir, 0, &io), 0);
     CHECK_EQ(store_open(io, NULL, &store), 0);
     CHECK_EQ(store_image_create(store, MIB, 0, "", &image), 0);
-    CHECK_EQ(attachment_table_new(store, &table), 0);
+    CHECK_EQ(attachment_table_new(store, record_nothing, NULL, &table), 0);
     /* Keeps the image open: opening is the caller's to serialize, and not what is raced here. */
     CHECK_EQ(seat_take(table, image, "a", false, "watcher", &first), 0);
     for (int i = 0; i < RACERS; i++) {
@@ -306,6 +378,8 @@ int main(int argc, char **argv)
         {"release fences for ever", release_fences_for_ever},
         {"shared lets all write", shared_lets_all_write},
         {"long names of clients", long_names_of_clients},
+        {"who comes back learns of others", who_comes_back_learns_of_others},
+        {"of many writers nobody is told", of_many_writers_nobody_is_told},
         {"release waits for writes under way", release_waits_for_writes_under_way},
         {"no two clients write at once", no_two_clients_write_at_once},
     };
