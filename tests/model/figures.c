@@ -1,7 +1,7 @@
 /*
  * What the store says of its space, against the model:
  *
- *   figures [--seed N] [--histories N]
+ *   figures [--seed N] [--histories N] [--verbose]
  *
  * After a random history of all operations: what each image maps, what images have alone, one by
  * one and several together, what two of them share, and what differs between two, block by block.
@@ -159,11 +159,11 @@ static void all_is(struct play *play)
     comes_back(play, some, count, &usage);
 }
 
-static void run_history(uint64_t seed)
+static void run_history(uint64_t seed, bool verbose)
 {
     const struct sim_options disk = {.seed = seed, .journal_size = 1 << 20};
     const struct store_geometry geometry = {.limit = 64 << 20, .journal = 1 << 20};
-    struct play play = {.repeat = repeat, .chance.state = seed, .verbose = getenv("V") != NULL};
+    struct play play = {.repeat = repeat, .chance.state = seed, .verbose = verbose};
 
     play.options = (struct store_options){.cache_bytes = 1 << 20,
                                           .extent_slots = 2,
@@ -191,9 +191,12 @@ static void run_history(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'}, {"histories", required_argument, NULL, 'n'}, {0}};
+    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+                                            {"histories", required_argument, NULL, 'n'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {0}};
     unsigned long long seed = 1, histories = 1;
+    bool verbose = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -201,13 +204,15 @@ int main(int argc, char **argv)
             seed = strtoull(optarg, NULL, 10);
         else if (option == 'n')
             histories = strtoull(optarg, NULL, 10);
+        else if (option == 'v')
+            verbose = true;
         else
             return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (unsigned long long i = 0; i < histories; i++) {
         snprintf(repeat, sizeof(repeat), "%s --seed %llu", argv[0], seed + i);
-        run_history(seed + i);
+        run_history(seed + i, verbose);
     }
     printf("ok %llu histories from seed %llu\n", histories, seed);
     count_print();
