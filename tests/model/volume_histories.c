@@ -175,6 +175,7 @@ static void play_whole(uint64_t seed, struct history *history, char (*seen)[TEXT
     struct chance chance = {.state = seed};
 
     test.play.model = &test.model;
+    test.model.keeps_zeroes = true;
     for (unsigned i = 0; i < verbs_of(seed); i++) {
         int rc = verb_of(seed, i, &chance, &history->order[i]);
 

@@ -6,8 +6,10 @@
 #include <string.h>
 #include <varve/error.h>
 #include <varve/snapshot.h>
+#include <varve/usage.h>
 #include <varve/volume.h>
 
+#include "model_space.h"
 #include "store/store.h"
 #include "volume/served_store.h"
 
@@ -111,13 +113,56 @@ static int compare_image(struct varve *varve, const struct model_image *wanted)
     return rc;
 }
 
+static int number_of(struct varve *varve, const char *ref, uint64_t *ret_image)
+{
+    struct varve_snapshot snapshot;
+    struct varve_volume volume;
+    bool is_snapshot = strchr(ref, '@') != NULL;
+    int rc = is_snapshot ? varve_snapshot_show(varve, ref, &snapshot)
+                         : varve_volume_show(varve, ref, &volume);
+
+    if (rc == 0)
+        *ret_image = is_snapshot ? snapshot.image : volume.image;
+    return rc;
+}
+
+static int compare_usage(void *opaque, const struct varve_usage *usage)
+{
+    const struct volume_play *play = opaque;
+    const struct model_image *image;
+    uint64_t number, alone;
+    int rc;
+
+    if (strcmp(usage->ref, "data") == 0) /* no part of the history */
+        return 0;
+    rc = number_of(play->varve, usage->ref, &number);
+    if (rc != 0)
+        return rc;
+    image = model_find(play->model, number);
+    if (image == NULL)
+        return varve_fail(EPROTO, "'%s' is in the list of usage only", usage->ref);
+    alone = model_alone(play->model, &number, 1);
+    if (usage->size != image->size || usage->mapped != model_mapped(image) ||
+        usage->unique != alone || usage->shared != usage->mapped - alone ||
+        usage->reclaimable < alone)
+        return varve_fail(
+            EPROTO,
+            "usage of '%s': %llu bytes mapped, %llu alone, %llu shared, and not %llu, "
+            "%llu alone",
+            usage->ref, (unsigned long long)usage->mapped, (unsigned long long)usage->unique,
+            (unsigned long long)usage->shared, (unsigned long long)model_mapped(image),
+            (unsigned long long)alone);
+    return 0;
+}
+
 int volumes_compare(struct volume_play *play)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < play->model->count; i++)
         rc = compare_image(play->varve, &play->model->images[i]);
-    return rc;
+    return rc == 0 && play->model->count > 0 ? varve_usage_list(play->varve, compare_usage, play)
+                                             : rc;
 }
 
 /* --- names ---- */

@@ -45,7 +45,8 @@ int volumes_see(struct varve *varve, char *text, size_t size);
 /* The same number for the same content of an image. 0 or -errno. */
 int image_fingerprint(struct varve *varve, uint64_t number, uint64_t size, uint64_t *ret_number);
 
-/* Compares all images of the model with the store, byte by byte. 0, or -errno with a line. */
+/* Compares all images of the model with the store, byte by byte, and what is told of their usage.
+ * The model keeps zeroes. 0, or -errno with a line. */
 int volumes_compare(struct volume_play *play);
 
 #endif
