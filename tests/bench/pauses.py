@@ -78,5 +78,5 @@ def under_load(store, name, load, count, folder):
 
 def percentiles(seconds):
     seconds = sorted(seconds)
-    at = [seconds[min(len(seconds) - 1, len(seconds) * percent // 100)] for percent in (50, 99)]
+    at = [seconds[(len(seconds) * percent + 99) // 100 - 1] for percent in (50, 99)]
     return f"median {at[0] * 1e3:.1f} ms, 99 % {at[1] * 1e3:.1f} ms, longest {seconds[-1] * 1e3:.1f} ms"
