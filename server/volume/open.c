@@ -45,8 +45,13 @@ static void record_lease(void *opaque, uint64_t image, const char *client)
 {
     struct varve *varve = opaque;
     struct catalog *catalog;
-    int r = names_enter(varve, &catalog);
+    int r;
 
+    /* The write will be refused; and where the disk below fails both, a change of the catalog would
+     * take the names away from those who still can read. */
+    if (store_failed(varve->store))
+        return;
+    r = names_enter(varve, &catalog);
     if (r == 0) {
         r = catalog_lease_grant(catalog, image, client);
         names_leave(varve);
