@@ -51,7 +51,7 @@ def a_dataset_goes_only_by_its_name():
     version = store.done("datasets", "versions", "create", "team/data").split()[-1]
     for answer in ("y\n", "yes\n", "data\n", "\n", "team/data x\n", "\x04"):
         ran = ask(answer, "datasets", "delete", "team/data")
-        assert ran.returncode == FAILED and "0 committed and 1 uncommitted versions" in ran.stderr, ran
+        assert ran.returncode == FAILED and "committed versions: 0, uncommitted: 1," in ran.stderr, ran
         assert "Type its name: " in ran.stderr and "nothing was done" in ran.stderr, ran
     ran = ask("n\n", "datasets", "versions", "delete", version)
     assert ran.returncode == FAILED and f"Delete uncommitted version '{version}'" in ran.stderr, ran
