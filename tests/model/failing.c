@@ -9,13 +9,12 @@
  * could not be opened, opening it again finds a legal state, also after a power cut.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "counts.h"
 #include "play.h"
 #include "play_random.h"
+#include "seeds.h"
 
 enum { OPERATIONS = 10, MEMORY = 0, NTH_MAX = 2000 };
 
@@ -162,12 +161,12 @@ static void begin(struct play *play, uint64_t seed)
     sim_disk_reboot(play->disk);
 }
 
-static void run_scenario(uint64_t seed, bool verbose, const char *program)
+static void run_scenario(uint64_t seed, bool verbose, const char *again)
 {
     struct play play = {.repeat = repeat, .verbose = verbose};
     struct run run = {.seed = seed};
 
-    snprintf(repeat, sizeof(repeat), "%s --seed %llu", program, (unsigned long long)seed);
+    snprintf(repeat, sizeof(repeat), "%s", again);
     begin(&play, seed);
     for (unsigned way = 0; way < KINDS * 4; way++) {
         bool more = true;
@@ -176,8 +175,8 @@ static void run_scenario(uint64_t seed, bool verbose, const char *program)
         run.forever = (way & 1) != 0;
         run.opening = (way & 2) != 0;
         for (run.nth = 1; more; run.nth++) {
-            snprintf(repeat, sizeof(repeat), "%s --seed %llu (%s %llu%s fails, counted from %s)",
-                     program, (unsigned long long)seed, run.kind->name, (unsigned long long)run.nth,
+            snprintf(repeat, sizeof(repeat), "%s (%s %llu%s fails, counted from %s)", again,
+                     run.kind->name, (unsigned long long)run.nth,
                      run.forever ? " and all after it" : "",
                      run.opening ? "opening" : "the first operation");
             if (run.nth > NTH_MAX)
@@ -192,28 +191,5 @@ static void run_scenario(uint64_t seed, bool verbose, const char *program)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"scenarios", required_argument, NULL, 'n'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {0}};
-    unsigned long long seed = 1, scenarios = 1;
-    bool verbose = false;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else if (option == 'n')
-            scenarios = strtoull(optarg, NULL, 10);
-        else if (option == 'v')
-            verbose = true;
-        else
-            return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (unsigned long long i = 0; i < scenarios; i++)
-        run_scenario(seed + i, verbose, argv[0]);
-    printf("ok %llu scenarios from seed %llu\n", scenarios, seed);
-    count_print();
-    return 0;
+    return seeds_main(argc, argv, "scenarios", run_scenario);
 }

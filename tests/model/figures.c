@@ -8,18 +8,14 @@
  * Then, on a copy of the disk, the several are deleted, and what comes back is what was foretold.
  * Stops and kills are between the operations.
  */
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "counts.h"
 #include "model_space.h"
 #include "play.h"
 #include "play_random.h"
+#include "seeds.h"
 
 enum { ROUNDS = 12, OPERATIONS = 40, BLOCK = 4096, DIFFERENCES = 9, TABLE_PAGES = 8 };
-
-static char repeat[120];
 
 static uint64_t below(struct play *play, uint64_t limit)
 {
@@ -159,11 +155,11 @@ static void all_is(struct play *play)
     comes_back(play, some, count, &usage);
 }
 
-static void run_history(uint64_t seed, bool verbose)
+static void run_history(uint64_t seed, bool verbose, const char *again)
 {
     const struct sim_options disk = {.seed = seed, .journal_size = 1 << 20};
     const struct store_geometry geometry = {.limit = 64 << 20, .journal = 1 << 20};
-    struct play play = {.repeat = repeat, .chance.state = seed, .verbose = verbose};
+    struct play play = {.repeat = again, .chance.state = seed, .verbose = verbose};
 
     play.options = (struct store_options){.cache_bytes = 1 << 20,
                                           .extent_slots = 2,
@@ -191,30 +187,5 @@ static void run_history(uint64_t seed, bool verbose)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"histories", required_argument, NULL, 'n'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {0}};
-    unsigned long long seed = 1, histories = 1;
-    bool verbose = false;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else if (option == 'n')
-            histories = strtoull(optarg, NULL, 10);
-        else if (option == 'v')
-            verbose = true;
-        else
-            return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (unsigned long long i = 0; i < histories; i++) {
-        snprintf(repeat, sizeof(repeat), "%s --seed %llu", argv[0], seed + i);
-        run_history(seed + i, verbose);
-    }
-    printf("ok %llu histories from seed %llu\n", histories, seed);
-    count_print();
-    return 0;
+    return seeds_main(argc, argv, "histories", run_history);
 }
