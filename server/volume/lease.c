@@ -69,8 +69,7 @@ static void record_locked(struct attachment_table *table, const struct seat *sea
     attachments_lock(table);
     attachment->recording = false;
     pthread_cond_broadcast(&attachment->drained);
-    while (atomic_load(&attachment->draining))
-        pthread_cond_wait(&attachment->drained, &table->lock);
+    wait_for_others_locked(table, attachment);
 }
 
 static bool lease_is_free(const struct attachment *attachment)
