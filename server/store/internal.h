@@ -88,7 +88,7 @@ struct batch_under_way {
 };
 
 /* A batch that was written before anybody asked for it, since a flush is to be expected: see
- * store_commit.c. While it is active no other batch is begun, and no checkpoint freezes. */
+ * store_commit.c. While it is active no other batch is begun. */
 struct early_batch {
     bool active;
     struct batch_under_way way;
@@ -253,9 +253,6 @@ int store_commit_flush_locked(struct store *store);
 /* After a write: begins to write its batch when a flush is to be expected next. Lets the lock go.
  */
 void store_commit_early_locked(struct store *store);
-/* Makes a batch that was begun so durable, if there is one. -EAGAIN when another commit is under
- * way and `wait` is false. Lets the lock go. */
-int store_commit_early_end_locked(struct store *store, bool wait);
 /* Once, or -EAGAIN when another commit or write-out is under way and `wait` is false. */
 int store_commit_once(struct store *store, bool wait);
 

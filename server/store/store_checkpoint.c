@@ -83,6 +83,8 @@ static void seal_extents(struct store *store)
     }
 }
 
+/* A batch may be under way, or written early and not synced: it will stand behind the journal's new
+ * start, with nothing but records that the checkpoint contains (README, invariant 14). */
 static int freeze(struct store *store)
 {
     struct checkpoint *c = &store->checkpoint;
@@ -123,15 +125,6 @@ static int freeze(struct store *store)
     c->copy = 0;
     c->phase = CHECKPOINT_DATA;
     return 0;
-}
-
-/* A batch that was begun early would stand behind the journal's new start with places of blocks
- * that the checkpoint after this one gives to others. */
-static int begin(struct store *store, bool wait)
-{
-    int r = store_commit_early_end_locked(store, wait);
-
-    return r < 0 ? r : freeze(store);
 }
 
 /* All blocks that the frozen maps refer to are complete; those that are not written go out now. */
@@ -390,7 +383,7 @@ static int step(struct store *store, bool wait)
 {
     switch (store->checkpoint.phase) {
     case CHECKPOINT_IDLE:
-        return begin(store, wait);
+        return freeze(store);
     case CHECKPOINT_DATA:
         return step_data(store, wait);
     case CHECKPOINT_CHECKSUMS:

@@ -294,16 +294,6 @@ void store_commit_early_locked(struct store *store)
     pthread_cond_broadcast(&store->changed);
 }
 
-int store_commit_early_end_locked(struct store *store, bool wait)
-{
-    int r = 0;
-
-    while (r >= 0 && store->early.active) {
-        r = store_commit_once(store, wait);
-    }
-    return r < 0 ? r : 0;
-}
-
 int store_commit_flush_locked(struct store *store)
 {
     struct early_batch *early = &store->early;
