@@ -149,13 +149,12 @@ int catalog_connect_bytes(const char *path, unsigned char *bytes, int64_t size,
 
 static int open_copy(const char *path, struct catalog **ret_catalog)
 {
-    unsigned char *bytes = NULL;
-    int64_t size = 0;
-    int r = catalog_read_image(path, &bytes, &size);
+    struct catalog_file image;
+    int r = catalog_read_image(path, &image);
 
     if (r != 0)
         return r == -EBADMSG ? -EIO : r;
-    return catalog_connect_bytes(path, bytes, size, ret_catalog);
+    return catalog_connect_bytes(path, image.bytes, image.size, ret_catalog);
 }
 
 int catalog_open_bytes(const char *path, const unsigned char *bytes, size_t length,

@@ -107,9 +107,17 @@ int catalog_volume_delete_locked(struct catalog *catalog, const char *name,
 int catalog_hold_insert_locked(struct catalog *catalog, uint64_t image, const char *reason,
                                const char *who);
 
-/* Reads the file, with what a crash left to roll back rolled back, into memory that belongs to
- * SQLite, and touches nothing in its directory. -EBADMSG: what is to be rolled back is damaged. */
-int catalog_read_image(const char *path, unsigned char **ret_bytes, int64_t *ret_size);
+/* A file in memory that belongs to SQLite (sqlite3_malloc64). */
+struct catalog_file {
+    unsigned char *bytes;
+    int64_t size;
+};
+
+/* Reads the file, with what a crash left to roll back rolled back, and touches nothing on any disk.
+ * -EBADMSG: what is to be rolled back is damaged. */
+int catalog_read_image(const char *path, struct catalog_file *ret_image);
+/* Rolls `journal` back into `image`. Both may move and change, also when it fails. */
+int catalog_roll_back(const char *path, struct catalog_file *image, struct catalog_file *journal);
 
 /* A connection to bytes in memory, which it takes over, also when it fails. Nothing is verified. */
 int catalog_connect_bytes(const char *path, unsigned char *bytes, int64_t size,

@@ -149,17 +149,18 @@ int catalog_judge(const char *path, const struct catalog_proven *proven,
                   struct catalog_verdict *ret_verdict)
 {
     struct catalog_verdict verdict = {.soundness = CATALOG_DAMAGED};
-    int64_t size = 0;
-    int r = catalog_read_image(path, &verdict.bytes, &size);
+    struct catalog_file image = {.bytes = NULL};
+    int r = catalog_read_image(path, &image);
 
-    verdict.length = (size_t)size;
+    verdict.bytes = image.bytes;
+    verdict.length = (size_t)image.size;
     if (r == -ENOENT) {
         verdict.soundness = CATALOG_MISSING;
         r = 0;
     } else if (r == -EBADMSG) {
         snprintf(verdict.problem, sizeof verdict.problem, "its journal does not fit it");
         r = 0;
-    } else if (r == 0 && size == 0) {
+    } else if (r == 0 && image.size == 0) {
         snprintf(verdict.problem, sizeof verdict.problem, "the file is empty");
     } else if (r == 0 && is_proven(&verdict, proven)) {
         verdict.soundness = CATALOG_SOUND;
