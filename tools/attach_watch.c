@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -46,8 +48,9 @@ struct watcher {
     struct nbd_offer offer; /* what the device was made of */
     bool read_only;         /* the device is, whatever the server would allow */
     int number;             /* of the device */
-    /* Who wrote since is not known: a watcher died, and a lease that it had looks like another's.
-     */
+    /* Connections that may still be those of a watcher that died. A lease that they have or get
+     * looks like another's: while there are any, who wrote is not known. */
+    int inherited;
     bool lease_unknown;
     int dead; /* connections */
     char said[2 * PATH_MAX];
@@ -144,7 +147,7 @@ static int add_socket(struct watcher *watcher, struct nbd_sockets *sockets)
     }
     if (watcher->offer.size == 0 || watcher->lease_unknown) {
         watcher->offer = offer;
-        watcher->lease_unknown = false;
+        watcher->lease_unknown = watcher->inherited > 0;
     }
     sockets->fds[sockets->count++] = fd;
     return 0;
@@ -208,7 +211,9 @@ static void watch(struct watcher *watcher)
 
         if (more < 0) {
             say(watcher, "%s", varve_error());
-            more = CONNECTIONS; /* not knowing, try all */
+            more = INT_MAX; /* not knowing, try all */
+        } else if (more < INT_MAX) {
+            watcher->inherited = more < watcher->inherited ? watcher->inherited - more : 0;
         }
         if (more > 0) {
             watcher->dead = more > CONNECTIONS ? CONNECTIONS : watcher->dead + more;
@@ -300,6 +305,7 @@ static void run_watcher(const struct attachment *attachment, int pipe)
             /* which of them are alive is not told; the driver lets go of sockets it has no use for,
              * and while the dead watcher's connections live they have the lease */
             watcher.dead = CONNECTIONS;
+            watcher.inherited = CONNECTIONS;
             watcher.lease_unknown = true;
             watcher.read_only = (watcher.offer.flags & NBD_READ_ONLY) != 0;
         } else {
@@ -378,17 +384,41 @@ bool attach_watch_lives(const struct attachment *attachment)
     return find_watcher(attachment) > 0;
 }
 
-int attach_watch_end(const struct attachment *attachment)
+/* The lock is free a moment before the process has ended, and that still has the log open, which
+ * keeps the store's file system from being unmounted. */
+static int end_process(pid_t pid, int process)
 {
+    struct pollfd ended = {.fd = process, .events = POLLIN};
     struct deadline deadline = deadline_in(END_SECONDS);
-    pid_t pid;
 
-    while ((pid = find_watcher(attachment)) > 0) {
-        kill(pid, SIGTERM);
+    pidfd_send_signal(process, SIGTERM, NULL, 0);
+    while (poll(&ended, 1, 0) == 0) {
         if (!deadline_wait(&deadline)) {
-            return command_fail(EXIT_FAILED, "process %d, which watches %s, does not end", (int)pid,
-                                attachment->device);
+            return command_fail(EXIT_FAILED, "process %d, which watches a device, does not end",
+                                (int)pid);
         }
     }
     return EXIT_DONE;
+}
+
+int attach_watch_end(const struct attachment *attachment)
+{
+    pid_t pid = find_watcher(attachment);
+    int process, code = EXIT_DONE;
+
+    if (pid == 0) {
+        return EXIT_DONE;
+    }
+    process = pidfd_open(pid, 0);
+    if (process == -1) {
+        return errno == ESRCH ? EXIT_DONE
+                              : command_fail(EXIT_FAILED, "cannot end process %d: %s", (int)pid,
+                                             strerror(errno));
+    }
+    /* still this one, and no other by its number */
+    if (find_watcher(attachment) == pid) {
+        code = end_process(pid, process);
+    }
+    close(process);
+    return code;
 }

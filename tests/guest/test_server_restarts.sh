@@ -28,6 +28,20 @@ cat >>"$work/script" <<'END'
 check() {
     "$@" || { echo "not true: $*" && return 1; }
 }
+# A process that has ended is seen until somebody has waited for it.
+watchers_are() {
+    for _ in $(seq 50); do
+        [ "$(pgrep -c varve-attach)" != "$1" ] || return 0
+        sleep 0.1
+    done
+    pgrep -a varve-attach
+    return 1
+}
+# kill_watcher PID
+kill_watcher() {
+    kill -KILL "$1"
+    while [ -e "/proc/$1" ]; do sleep 0.1; done
+}
 # fio and files, until /run/stop is there
 verify_device() {
     local runs=0
@@ -57,7 +71,7 @@ varve volumes create one --size 64M
 varve volumes create two --size 512M
 device=$(varve attach one --retry 3 | tail -n 1)
 varve attach two --retry 3 --mkfs ext4 /mnt/volume
-check [ "$(pgrep -c varve-attach)" = 2 ]
+check watchers_are 2
 
 verify_device "$device" &
 fio=$!
@@ -158,19 +172,49 @@ dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct status=none
 varve detach one
 
 # the watcher is killed: attach starts another
-watcher=$(pgrep varve-attach)
-kill -KILL $watcher
-while [ -e /proc/$watcher ]; do sleep 0.1; done
+check watchers_are 1
+kill_watcher "$(pgrep varve-attach)"
 varve attach two
-check [ "$(pgrep -c varve-attach)" = 1 ]
+check watchers_are 1
 kill -KILL $server
 wait $server || true
 serve
 echo after >/mnt/volume/after
 sync -f /mnt/volume/after
 
+# … and what is written through the connections that the killed one left is nobody else's
+varve volumes create three --size 64M
+device=$(varve attach three --hold 60 --retry 3 | tail -n 1)
+kill_watcher "$(pgrep -n varve-attach)"
+varve attach three
+sleep 2
+dd if=/dev/urandom of="$device" bs=4k count=1 oflag=direct status=none
+kill -KILL $server
+wait $server || true
+serve
+dd if=/dev/urandom of="$device" bs=4k count=1 oflag=direct status=none
+# … but once these are gone it is known again who writes
+kill -KILL $server
+wait $server || true
+(
+    serve --socket /run/other.sock
+    qemu-io -f raw -c 'write -P 7 0 4k' 'nbd+unix:///three?socket=/run/other.sock'
+    kill -TERM $server
+    wait $server
+)
+serve
+for _ in $(seq 100); do
+    ! grep -q 'others wrote' $VARVE_STORE/run/attach-three/log || break
+    sleep 0.1
+done
+check grep -q 'others wrote' $VARVE_STORE/run/attach-three/log
+kill -KILL $server
+wait $server || true
+varve detach three --force
+serve
+
 varve detach two
-check [ -z "$(pgrep varve-attach || true)" ]
+check watchers_are 0
 check [ -z "$(ls -d $VARVE_STORE/run/attach-* 2>/dev/null)" ]
 kill -TERM $server
 wait $server
