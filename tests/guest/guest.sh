@@ -49,7 +49,8 @@ start_guest() {
         -netdev user,id=net -device virtio-net-pci,netdev=net "$@"
 }
 
-# The guest's first program: the verdict goes over the console as one marked line.
+# The guest's first program: the verdict goes over the console as one marked line, and before it the line that
+# made it a bad one.
 guest_program() {
     cat <<END
 #!/bin/bash
@@ -61,7 +62,8 @@ tell() { touch "/run/shared/\$1"; }
 await() { until [ -e "/run/shared/\$1" ]; do sleep 0.2; done; }
 export -f tell await
 cd /run
-bash -eu -o pipefail $(printf %q "$1") </dev/null >/dev/console 2>&1
+bash -eEu -o pipefail -c 'trap "echo \"line \\\$LINENO failed: \\\$BASH_COMMAND\"" ERR; . "\$0"' \
+    $(printf %q "$1") </dev/null >/dev/console 2>&1
 echo "guest verdict \$?" >/dev/console
 sync & # which hangs when the script left a device without its server behind
 for _ in {1..50}; do

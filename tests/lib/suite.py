@@ -24,6 +24,7 @@ import counts
 from leftovers import Leftovers
 
 SKIP = 77
+RECALLED = 8  # lines of what a failed test said, once more at the end
 GRACE = 20  # seconds that a test has to clean up after SIGTERM
 DEFAULT_TIMEOUT = 120
 
@@ -88,6 +89,7 @@ class Suite:
         self.build = Path(build).resolve()
         self.logs = self.build / "test-logs"
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.failed = []  # of each that did: what was told of it
         self.cases = {}  # done, by class of fault
         self.running = {}  # Popen by test
         self.changed = threading.Condition()
@@ -167,7 +169,15 @@ class Suite:
             counts.count_log(text, self.cases)
             if not self.stopping:
                 self.counts[verdict] += 1
+                if verdict == "failed":
+                    self.failed.append([lines[0], *lines[1:][-RECALLED:]])
                 print("\n".join(lines), flush=True)
+
+    def recall_failed(self):
+        """At the end, where a reader looks first, and what shortens a log cuts last."""
+        if len(self.failed) < sum(self.counts.values()):
+            for lines in self.failed:
+                print("\n".join(lines))
 
     def stop(self, number):
         """Ends the tests that run; the workers clean up after them and start no others."""
@@ -221,6 +231,7 @@ def main():
         lines, short = counts.table(suite.cases)
         print("\n".join(lines))
         good = not short
+    suite.recall_failed()
     if suite.stopping:
         print(f"tests/run: interrupted by {suite.stopping.name}", file=sys.stderr)
         return 130
