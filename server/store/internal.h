@@ -19,6 +19,7 @@
 #include "journal/ring.h"
 #include "map/forest.h"
 #include "space/space.h"
+#include "store/flush_pattern.h"
 #include "store/open_extents.h"
 #include "store/overlay.h"
 #include "store/range_lock.h"
@@ -87,13 +88,12 @@ struct batch_under_way {
     struct extent_blocks travel; /* what it holds of open extents */
 };
 
-/* A batch that was written before anybody asked for it, since a flush is to be expected: see
- * store_commit.c. While it is active no other batch is begun. */
-struct early_batch {
-    bool active;
-    struct batch_under_way way;
-    unsigned row;             /* flushes in a row that each came after one write */
-    uint64_t writes_at_flush; /* counters.writes at the last flush */
+/* What is done before anybody asks for it, since a flush is to be expected: see store_commit.c. */
+struct early_commit {
+    struct flush_pattern pattern;
+    bool wanted; /* the background is to commit */
+    bool active; /* or a batch was written: while that is not synced no other is begun */
+    struct batch_under_way way; /* that batch */
 };
 
 struct store {
@@ -140,7 +140,7 @@ struct store {
     uint64_t last_commit; /* io now() */
     uint8_t *batch;       /* the batch being written */
     size_t batch_size;
-    struct early_batch early;
+    struct early_commit early;
     uint64_t inline_max;   /* blocks */
     uint64_t straight_min; /* blocks: pieces of that many go to their places without the stage */
 
@@ -250,8 +250,8 @@ int image_record_now(struct store *store, uint64_t number, struct image_record *
 int store_commit_locked(struct store *store, uint64_t lsn);
 /* The same for all that is published, on behalf of a client. */
 int store_commit_flush_locked(struct store *store);
-/* After a write: begins to write its batch when a flush is to be expected next. Lets the lock go.
- */
+/* After a change, before its answer: begins its commit when a flush is to be expected next. Lets
+ * the lock go. */
 void store_commit_early_locked(struct store *store);
 /* Once, or -EAGAIN when another commit or write-out is under way and `wait` is false. */
 int store_commit_once(struct store *store, bool wait);

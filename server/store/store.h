@@ -45,8 +45,10 @@ struct store_options {
     uint64_t inline_bytes;   /* at most this much data travels inside a journal batch; UINT64_MAX:
                                 default 64 KiB; 0: none */
     uint64_t straight_bytes; /* from here on a write does without the open extents; 0: 64 KiB */
-    unsigned early_after;    /* after so many flushes in a row that each came after one write, the
-                                batch of a write is begun before its flush comes; 0: 4 */
+    unsigned early_after;    /* after so many flushes in a row that were to be expected, a commit is
+                                begun before its flush comes; 0: 4 */
+    uint64_t early_apart;    /* when a flush comes so many nanoseconds after its write, or later,
+                                that is left to STORE_COMMIT; 0: 40 us */
     bool read_only;          /* replays in memory, writes nothing */
 };
 
@@ -208,7 +210,8 @@ int store_images_shared(struct store *store, uint64_t a, uint64_t b, uint64_t *r
 
 enum store_work {
     STORE_WRITE_OUT,  /* full open extents to their places */
-    STORE_COMMIT,     /* the journal buffer, when it is half full or a second old */
+    STORE_COMMIT,     /* the journal buffer, when it is half full or a second old, or a flush is to
+                         be expected */
     STORE_CHECKPOINT, /* one bounded piece of a checkpoint, when one is due or running */
     STORE_RECLAIM,    /* count down what deletes and trims left */
     STORE_DISCARD,    /* hand freed space back below */
@@ -220,8 +223,7 @@ enum store_work {
 int store_step(struct store *store, enum store_work work);
 
 /* Waits until there may be work of that kind, or `nanoseconds` passed. Only for threads around the
- * store. Who waits for commits is woken for checkpoints too, and who waits for reclaim for
- * discards: one thread does both. */
+ * store. Who waits for reclaim is woken for discards too: one thread does both. */
 void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds);
 void store_wake_all(struct store *store);
 

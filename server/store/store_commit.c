@@ -263,24 +263,13 @@ static int commit(struct store *store, bool wait)
     return 0;
 }
 
-/*
- * A client that waits for each of its blocks sends a write, takes the answer, sends a flush, and
- * waits. While it does the first three the disk could work already: when that has been seen some
- * times in a row, the batch is written before the write is answered, and only a sync is left for
- * the flush. Until that sync nothing counts on the batch; it is a commit that takes its time.
- */
-void store_commit_early_locked(struct store *store)
+/* The batch is written before the write is answered, and only a sync is left for the flush. Until
+ * that sync nothing counts on the batch; it is a commit that takes its time. */
+static void write_early(struct store *store, unsigned pending, uint64_t at)
 {
-    struct early_batch *early = &store->early;
-    uint64_t from = log_tail(&store->log);
-    uint64_t head = log_head(&store->log);
-    unsigned pending = open_extents_pending(&store->extents);
-    uint64_t at;
+    struct early_commit *early = &store->early;
 
-    if (early->row < store->options.early_after || early->active || store->committing ||
-        store->failed || pending == 0 || from == head || !can_travel(store, pending) ||
-        !ring_place(&store->ring, journal_batch_blocks((uint32_t)(head - from), pending), &at) ||
-        build(store, from, head, pending, at, &early->way) < 0) {
+    if (build(store, log_tail(&store->log), log_head(&store->log), pending, at, &early->way) < 0) {
         return;
     }
     store->committing = true;
@@ -294,15 +283,43 @@ void store_commit_early_locked(struct store *store)
     pthread_cond_broadcast(&store->changed);
 }
 
+/*
+ * A client that waits for each of its blocks sends a write, takes the answer, sends a flush, and
+ * waits. While it does the first three the disk could work already, when the flush is to be
+ * expected. If it takes its time (a file system on a kernel's device does) another thread makes the
+ * commit meanwhile, an ordinary one. If it does not, the change of threads costs more than is
+ * gained: then only the write is begun, here.
+ */
+void store_commit_early_locked(struct store *store)
+{
+    struct early_commit *early = &store->early;
+    uint64_t bytes = log_head(&store->log) - log_tail(&store->log);
+    uint64_t at;
+
+    if (!flush_pattern_change(&early->pattern, store->options.early_after)) {
+        return;
+    }
+    unsigned pending = open_extents_pending(&store->extents);
+    if (!early->active && !store->committing && !store->failed && pending > 0 && bytes > 0 &&
+        can_travel(store, pending) &&
+        ring_place(&store->ring, journal_batch_blocks((uint32_t)bytes, pending), &at)) {
+        if (early->pattern.apart >= store->options.early_apart) {
+            early->wanted = true;
+            store_wake_locked(store, STORE_COMMIT);
+        } else {
+            write_early(store, pending, at);
+        }
+    }
+    flush_pattern_answer(&early->pattern, store->io->ops->now(store->io));
+}
+
 int store_commit_flush_locked(struct store *store)
 {
-    struct early_batch *early = &store->early;
+    struct early_commit *early = &store->early;
     uint64_t head = log_head(&store->log);
-    bool one = store->counters.writes - early->writes_at_flush == 1;
     bool in_vain = early->active && early->way.batch.lsn + early->way.batch.record_bytes < head;
 
-    early->row = one && !in_vain ? early->row + 1 : 0;
-    early->writes_at_flush = store->counters.writes;
+    flush_pattern_flush(&early->pattern, store->io->ops->now(store->io), in_vain);
     return store_commit_locked(store, head);
 }
 
@@ -321,6 +338,7 @@ int store_commit_once(struct store *store, bool wait)
         return 0;
     }
     store->committing = true;
+    store->early.wanted = false;
     r = commit(store, wait);
     store->committing = false;
     store->last_commit = store->io->ops->now(store->io);

@@ -14,6 +14,7 @@
 #define LOG_BYTES_MAX          ((uint64_t)4 << 20)
 #define EXTENTS_DEFAULT        16
 #define EARLY_AFTER_DEFAULT    4
+#define EARLY_APART_DEFAULT    40000
 #define EXTENTS_MIN            2
 #define EXTENT_BLOCKS_MIN      8
 
@@ -133,6 +134,9 @@ static void set_options(struct store *store, const struct store_options *options
     }
     if (o->early_after == 0) {
         o->early_after = EARLY_AFTER_DEFAULT;
+    }
+    if (o->early_apart == 0) {
+        o->early_apart = EARLY_APART_DEFAULT;
     }
     if (o->dirty_bytes == 0) {
         o->dirty_bytes = o->cache_bytes / 2;
@@ -287,6 +291,7 @@ int store_open(struct io *io, const struct store_options *options, struct store 
     store->memory = memory;
     store->overlay.memory = memory;
     set_options(store, options);
+    flush_pattern_begin(&store->early.pattern);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->changed, NULL);
     pthread_condattr_init(&clock);

@@ -53,7 +53,7 @@ static bool commit_due(const struct store *store)
     if (store->committing) {
         return false; /* who is at it says when it is done */
     }
-    return waiting >= store->log.size / 2 ||
+    return store->early.wanted || waiting >= store->log.size / 2 ||
            (waiting > 0 && store->io->ops->now(store->io) - store->last_commit >= COMMIT_INTERVAL);
 }
 
@@ -137,10 +137,9 @@ static bool has_work(const struct store *store, enum store_work work)
         return open_extents_full(&store->extents);
     case STORE_COMMIT:
         return commit_due(store);
-    case STORE_CHECKPOINT:
-        return store_checkpoint_due(store);
     case STORE_RECLAIM:
         return store->forest.trash > 0;
+    case STORE_CHECKPOINT: /* when it can go on, each commit wakes for it */
     case STORE_DISCARD:
     case STORE_WORKS:
         break;
@@ -166,7 +165,7 @@ void store_wait(struct store *store, enum store_work work, uint64_t nanoseconds)
 /* Whose waiter does that work; see store_wait. */
 static enum store_work waiter_for(enum store_work work)
 {
-    return work == STORE_CHECKPOINT ? STORE_COMMIT : work == STORE_DISCARD ? STORE_RECLAIM : work;
+    return work == STORE_DISCARD ? STORE_RECLAIM : work;
 }
 
 void store_wake_locked(struct store *store, enum store_work work)
