@@ -50,6 +50,17 @@ enum varve_io_flags {
 };
 
 int varve_export_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset);
+/* The same, or -EAGAIN, without a message, when it would have to wait for the disk; the buffer's
+ * content is undefined then. Where that cannot be told it waits all the same. */
+int varve_export_read_nowait(struct varve_export *export, void *buffer, size_t length,
+                             uint64_t offset);
+/* Ranges that are likely to be read soon: begins to read them into the page cache below and does
+ * not wait. A hint; what is past the end is ignored. */
+struct varve_ahead {
+    uint64_t offset, length; /* bytes */
+};
+void varve_export_read_ahead(struct varve_export *export, const struct varve_ahead *ranges,
+                             unsigned count);
 int varve_export_write(struct varve_export *export, const void *buffer, size_t length,
                        uint64_t offset, unsigned flags);
 int varve_export_trim(struct varve_export *export, uint64_t length, uint64_t offset,

@@ -30,7 +30,9 @@ static struct address listeners[LISTENERS_MAX];
 static unsigned listener_count;
 
 /* Calls `visit` with each descriptor of the process that is a stream socket with an address. */
-static void visit_sockets(void (*visit)(int fd, bool listening, const struct address *own))
+static void visit_sockets(void (*visit)(void *opaque, int fd, bool listening,
+                                        const struct address *own),
+                          void *opaque)
 {
     DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
@@ -47,7 +49,7 @@ static void visit_sockets(void (*visit)(int fd, bool listening, const struct add
         size = sizeof listening;
         if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
             getsockname(fd, &own.any, &own.length) == 0) {
-            visit(fd, listening != 0, &own);
+            visit(opaque, fd, listening != 0, &own);
         }
     }
     if (folder) {
@@ -55,8 +57,9 @@ static void visit_sockets(void (*visit)(int fd, bool listening, const struct add
     }
 }
 
-static void note_listener(int fd, bool listening, const struct address *own)
+static void note_listener(void *opaque, int fd, bool listening, const struct address *own)
 {
+    (void)opaque;
     (void)fd;
     if (listening && listener_count < LISTENERS_MAX) {
         listeners[listener_count++] = *own;
@@ -66,7 +69,7 @@ static void note_listener(int fd, bool listening, const struct address *own)
 unsigned listener_find(void)
 {
     listener_count = 0;
-    visit_sockets(note_listener);
+    visit_sockets(note_listener, NULL);
     return listener_count;
 }
 
@@ -100,18 +103,36 @@ static bool came_in(const struct address *own)
     return false;
 }
 
-static void cut(int fd, bool listening, const struct address *own)
+struct visit {
+    void (*connection)(int fd);
+};
+
+static void visit_connection(void *opaque, int fd, bool listening, const struct address *own)
 {
+    const struct visit *visit = opaque;
+
     if (!listening && came_in(own)) {
-        /* A descriptor that was closed and given to something else meanwhile is at worst
-         * a connection to the control door, which ends now as well. */
-        shutdown(fd, SHUT_RDWR);
+        visit->connection(fd);
     }
+}
+
+void listener_visit_connections(void (*visit)(int fd))
+{
+    struct visit one = {visit};
+
+    visit_sockets(visit_connection, &one);
+}
+
+/* A descriptor that was closed and given to something else meanwhile is at worst a connection to
+ * the control door, which ends now as well. */
+static void cut(int fd)
+{
+    shutdown(fd, SHUT_RDWR);
 }
 
 void listener_cut_connections(void)
 {
-    visit_sockets(cut);
+    listener_visit_connections(cut);
 }
 
 bool listener_cut(int fd)

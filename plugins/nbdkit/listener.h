@@ -19,6 +19,8 @@ unsigned listener_find(void);
 enum { LISTENER_NAME = 160 };
 const char *listener_name(unsigned number, char name[LISTENER_NAME]);
 
+/* Calls `visit` with the socket of each connection that came in through the listeners. */
+void listener_visit_connections(void (*visit)(int fd));
 /* Shuts all connections down, for both directions, that came in through the listeners. */
 void listener_cut_connections(void);
 /* The same for one descriptor. Returns whether it was such a connection, and open. */

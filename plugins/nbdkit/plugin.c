@@ -15,6 +15,7 @@
 #include "gate.h"
 #include "handshake.h"
 #include "listener.h"
+#include "lookahead.h"
 #include "negotiation.h"
 #include "readiness.h"
 #include "request.h"
@@ -119,7 +120,13 @@ static int plugin_get_ready(void)
 static int plugin_preconnect(int read_only)
 {
     (void)read_only;
-    return gate_is_closed() ? -1 : handshake_begin();
+    if (gate_is_closed() || handshake_begin()) {
+        return -1;
+    }
+    if (plugin_thread_model() == NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS) {
+        lookahead_begin();
+    }
+    return 0;
 }
 
 static int plugin_after_fork(void)

@@ -10,6 +10,7 @@
 #include "complaint.h"
 #include "connection.h"
 #include "gate.h"
+#include "lookahead.h"
 
 enum {
     EXTENT_RUN = 128,   /* extents that one lookup yields */
@@ -51,7 +52,7 @@ int request_read(void *handle, void *buffer, uint32_t length, uint64_t offset, u
     if (!begin()) {
         return -1;
     }
-    error = varve_export_read(connection_export(connection), buffer, length, offset);
+    error = lookahead_read(connection_export(connection), buffer, length, offset);
     return answer(connection, error, "read", length, offset);
 }
 

@@ -14,8 +14,8 @@
  * IO_DURABLE.
  *
  * Errors: 0 or -errno in each request. Short transfers and EINTR and EAGAIN are completed below the
- * seam and never seen above it. A read past the end of the file gives -EIO. An implementation must
- * not retry a failed sync.
+ * seam and never seen above it, but EAGAIN with IO_NOWAIT. A read past the end of the file gives
+ * -EIO. An implementation must not retry a failed sync.
  *
  * Threads: all functions may be called from any thread at once.
  */
@@ -38,9 +38,11 @@ enum io_flags {
         1, /* write: complete only when this write is durable (RWF_DSYNC); covers no other write */
     IO_BULK =
         2, /* write of a whole extent that will not be read soon: may go past the page cache */
-    IO_REREAD = 4, /* read that found damage before: go past every cache there is */
-    IO_EARLY = 8,  /* write: on its way to the device when the call returns, so that a sync that
-                      follows has less to wait for; the buffer is free again */
+    IO_REREAD = 4,  /* read that found damage before: go past every cache there is */
+    IO_EARLY = 8,   /* write: on its way to the device when the call returns, so that a sync that
+                       follows has less to wait for; the buffer is free again */
+    IO_NOWAIT = 16, /* read: -EAGAIN when it would have to wait for the device; the read may be on
+                       its way then. Where that cannot be told it waits all the same */
 };
 
 struct io_request {
@@ -59,6 +61,9 @@ struct io_ops {
     /* Performs all requests, each to its end, and returns the first nonzero result in order, or 0.
      */
     int (*perform)(struct io *io, struct io_request *requests, size_t count);
+    /* Begins to read the ranges of the extents into the page cache and does not wait. A hint: it
+     * may do nothing. Of the requests only offset and length count. */
+    void (*read_ahead)(struct io *io, const struct io_request *requests, size_t count);
 
     /* Bytes that the file or device has now. */
     uint64_t (*size)(struct io *io, enum io_file file);

@@ -52,9 +52,18 @@ static int perform(struct io *io, struct io_request *requests, size_t count)
     else
         rings_perform(files->rings, files, requests, count);
     for (size_t i = 0; i < count; i++)
-        if (requests[i].result != 0)
+        if (requests[i].result == -EAGAIN)
+            return -EAGAIN; /* IO_NOWAIT: no failure, so there is no message */
+        else if (requests[i].result != 0)
             return request_failed(files, &requests[i]);
     return 0;
+}
+
+static void read_ahead(struct io *io, const struct io_request *requests, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        posix_fadvise(io_files(io)->slot[SLOT_EXTENTS], (off_t)requests[i].offset,
+                      (off_t)requests[i].length, POSIX_FADV_WILLNEED);
 }
 
 static int map_stage(struct io *io, size_t length, void **ret_memory, size_t *ret_found)
@@ -107,6 +116,7 @@ static void draw(struct io *io, void *buffer, size_t length)
 
 static const struct io_ops operations = {
     .perform = perform,
+    .read_ahead = read_ahead,
     .size = io_space_size,
     .allocate = io_space_allocate,
     .discard = io_space_discard,

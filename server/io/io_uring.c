@@ -233,6 +233,8 @@ static void ring_put(struct ring *ring, const struct io_files *files, size_t ind
     } else if (request->op == IO_READ) {
         io_uring_prep_read(sqe, descriptor, request->buffer, (unsigned)request->length,
                            request->offset);
+        if (request->flags & IO_NOWAIT)
+            sqe->rw_flags = RWF_NOWAIT;
     } else {
         io_uring_prep_write(sqe, descriptor, request->buffer, (unsigned)request->length,
                             request->offset);

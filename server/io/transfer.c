@@ -21,8 +21,9 @@ static ssize_t move(int descriptor, const struct io_request *request, size_t don
     struct iovec part = {.iov_base = (char *)request->buffer + done,
                          .iov_len = request->length - done};
     off_t offset = (off_t)(request->offset + done);
-    int flags = request->flags & IO_DURABLE ? RWF_DSYNC : 0;
-    ssize_t moved = request->op == IO_READ ? preadv2(descriptor, &part, 1, offset, 0)
+    int flags = (request->flags & IO_DURABLE ? RWF_DSYNC : 0) |
+                (request->flags & IO_NOWAIT ? RWF_NOWAIT : 0);
+    ssize_t moved = request->op == IO_READ ? preadv2(descriptor, &part, 1, offset, flags)
                                            : pwritev2(descriptor, &part, 1, offset, flags);
 
     return moved < 0 ? -errno : moved;
@@ -67,6 +68,10 @@ void transfer(const struct io_files *files, struct io_request *request, size_t d
             request->result = -EIO; /* past the end */
         else if (moved == -EINVAL && slot_is_direct(slot))
             slot = (enum io_slot)request->file; /* the device wants another alignment */
+        else if (moved == -EOPNOTSUPP && (request->flags & IO_NOWAIT))
+            request->flags &= ~(unsigned)IO_NOWAIT; /* not every file system can tell */
+        else if (moved == -EAGAIN && (request->flags & IO_NOWAIT))
+            request->result = -EAGAIN;
         else if (moved == -EAGAIN)
             request->result = again(&tries);
         else if (moved != -EINTR)

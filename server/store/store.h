@@ -143,6 +143,10 @@ enum store_write_flags { STORE_FUA = 1 };
 uint64_t store_image_size(struct store *store, struct store_image *image);
 int store_read(struct store *store, struct store_image *image, void *buffer, size_t length,
                uint64_t offset);
+/* The same, or -EAGAIN, without a message, when it would have to wait for the device (io.h,
+ * IO_NOWAIT); the buffer's content is undefined then. */
+int store_read_nowait(struct store *store, struct store_image *image, void *buffer, size_t length,
+                      uint64_t offset);
 /* Whole blocks, by number, in rising order, none twice: one behind the other in `buffer`. As fast
  * as the device takes them together. Of a last block that the image has in part, the rest is not
  * its content. */
@@ -156,6 +160,14 @@ int store_zero(struct store *store, struct store_image *image, uint64_t length, 
 /* Reads into the page cache below what the range maps. */
 int store_prefetch(struct store *store, struct store_image *image, uint64_t length,
                    uint64_t offset);
+/* A range that is likely to be read soon. */
+struct store_ahead {
+    uint64_t offset, length; /* bytes; what is past the end is ignored */
+};
+/* Begins to read the ranges into the page cache below and does not wait. A hint: what cannot be
+ * begun, since its part of the map is not in memory, is left. */
+void store_read_ahead(struct store *store, struct store_image *image,
+                      const struct store_ahead *ranges, unsigned count);
 int store_flush(struct store *store);
 
 struct store_extent {

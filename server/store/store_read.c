@@ -19,6 +19,7 @@ struct piece {
     struct lblock first;
     const uint64_t *scattered; /* the blocks, when they are no run */
     unsigned count, requests;
+    unsigned flags; /* of its io_requests */
     struct ref refs[REFS_PER_PAGE];
     struct extent_block held[REFS_PER_PAGE]; /* extent NULL: not in an open extent */
     struct io_request request[REFS_PER_PAGE];
@@ -31,7 +32,7 @@ static struct lblock block_of(const struct piece *piece, unsigned i)
 
 /* *ret_leaf is NULL in a hole. The lock may be let go before. */
 static int find_leaf(struct store *store, const struct store_image *image, struct lblock lblock,
-                     struct page **ret_leaf)
+                     unsigned flags, struct page **ret_leaf)
 {
     uint64_t span = 0;
     int r = FOREST_NEED;
@@ -40,7 +41,7 @@ static int find_leaf(struct store *store, const struct store_image *image, struc
         r = forest_find(&store->forest, image->record.root, image->record.level, RANK_IMAGE,
                         lblock.n, ret_leaf, &span);
         if (r == FOREST_NEED) {
-            int provided = store_provide_locked(store);
+            int provided = flags & IO_NOWAIT ? -EAGAIN : store_provide_locked(store);
             r = provided < 0 ? provided : r;
         }
     }
@@ -63,7 +64,7 @@ static void look_at(struct store *store, struct piece *piece, unsigned i, const 
 static int look_up(struct store *store, struct store_image *image, struct piece *piece)
 {
     struct page *leaf = NULL;
-    int r = find_leaf(store, image, piece->first, &leaf);
+    int r = find_leaf(store, image, piece->first, piece->flags, &leaf);
 
     if (r < 0) {
         return r;
@@ -80,7 +81,7 @@ static int look_up_scattered(struct store *store, struct store_image *image, str
 {
     for (unsigned i = 0; i < piece->count; i++) {
         struct page *leaf = NULL;
-        int r = find_leaf(store, image, block_of(piece, i), &leaf);
+        int r = find_leaf(store, image, block_of(piece, i), piece->flags, &leaf);
 
         if (r < 0) {
             piece->count = i;
@@ -140,6 +141,7 @@ static void collect(struct store *store, struct piece *piece, uint8_t *buffer)
                 } else {
                     piece->request[n++] = (struct io_request){.op = IO_READ,
                                                               .file = IO_EXTENTS,
+                                                              .flags = piece->flags,
                                                               .offset = pblock_offset(ref.at),
                                                               .length = BLOCK_SIZE,
                                                               .buffer = to};
@@ -199,8 +201,9 @@ static int read_again(struct store *store, const struct store_image *image, stru
 static int fetch(struct store *store, const struct store_image *image, struct piece *piece,
                  uint8_t *buffer)
 {
-    if (piece->requests > 0) {
-        store->io->ops->perform(store->io, piece->request, piece->requests);
+    if (piece->requests > 0 &&
+        store->io->ops->perform(store->io, piece->request, piece->requests) == -EAGAIN) {
+        return -EAGAIN;
     }
     /* what could not be read does not match either; the odd match of old bytes is right */
     for (unsigned i = 0; i < piece->count; i++) {
@@ -216,12 +219,13 @@ static int fetch(struct store *store, const struct store_image *image, struct pi
     return 0;
 }
 
-int store_read_blocks(struct store *store, struct store_image *image, struct lblock first,
-                      uint64_t count, uint8_t *buffer)
+static int read_blocks(struct store *store, struct store_image *image, struct lblock first,
+                       uint64_t count, uint8_t *buffer, unsigned flags)
 {
     struct piece piece;
 
     piece.scattered = NULL;
+    piece.flags = flags;
     while (count > 0) {
         piece.first = first;
         piece.count = (unsigned)min_u64(count, REFS_PER_PAGE);
@@ -244,12 +248,18 @@ int store_read_blocks(struct store *store, struct store_image *image, struct lbl
     return 0;
 }
 
+int store_read_blocks(struct store *store, struct store_image *image, struct lblock first,
+                      uint64_t count, uint8_t *buffer)
+{
+    return read_blocks(store, image, first, count, buffer, 0);
+}
+
 /* The blocks at the edges of a request that it covers in part. */
 static int read_part(struct store *store, struct store_image *image, struct lblock lblock,
-                     unsigned from, unsigned to, uint8_t *buffer)
+                     unsigned from, unsigned to, uint8_t *buffer, unsigned flags)
 {
     _Alignas(BLOCK_SIZE) uint8_t bytes[BLOCK_SIZE];
-    int r = store_read_blocks(store, image, lblock, 1, bytes);
+    int r = read_blocks(store, image, lblock, 1, bytes, flags);
 
     if (r == 0) {
         memcpy(buffer, bytes + from, to - from);
@@ -258,26 +268,26 @@ static int read_part(struct store *store, struct store_image *image, struct lblo
 }
 
 static int read_range(struct store *store, struct store_image *image, uint8_t *buffer,
-                      const struct byte_range *range)
+                      const struct byte_range *range, unsigned flags)
 {
     int r = 0;
 
     if (range->head_to > range->head_from) {
-        r = read_part(store, image, range->head, range->head_from, range->head_to, buffer);
+        r = read_part(store, image, range->head, range->head_from, range->head_to, buffer, flags);
         buffer += range->head_to - range->head_from;
     }
     if (r == 0 && range->middle_count > 0) {
-        r = store_read_blocks(store, image, range->middle, range->middle_count, buffer);
+        r = read_blocks(store, image, range->middle, range->middle_count, buffer, flags);
         buffer += range->middle_count << BLOCK_SHIFT;
     }
     if (r == 0 && range->tail_to > 0) {
-        r = read_part(store, image, range->tail, 0, range->tail_to, buffer);
+        r = read_part(store, image, range->tail, 0, range->tail_to, buffer, flags);
     }
     return r;
 }
 
-int store_read(struct store *store, struct store_image *image, void *buffer, size_t length,
-               uint64_t offset)
+static int read_locked_range(struct store *store, struct store_image *image, void *buffer,
+                             size_t length, uint64_t offset, unsigned flags)
 {
     struct byte_range range = byte_range_of(offset, length);
     struct range held = {.start = range.start, .end = range.end, .alone = false};
@@ -292,16 +302,30 @@ int store_read(struct store *store, struct store_image *image, void *buffer, siz
         r = varve_fail(EINVAL, "a read of %llu bytes at %llu is past the end",
                        (unsigned long long)length, (unsigned long long)offset);
     }
-    store->counters.reads++;
-    store->counters.read_bytes += length;
     pthread_mutex_unlock(&store->lock);
     if (r == 0) {
-        r = read_range(store, image, buffer, &range);
+        r = read_range(store, image, buffer, &range, flags);
     }
     pthread_mutex_lock(&store->lock);
+    if (r != -EAGAIN) {
+        store->counters.reads++;
+        store->counters.read_bytes += length;
+    }
     range_unlock(&image->ranges, &held, &store->changed);
     pthread_mutex_unlock(&store->lock);
     return r;
+}
+
+int store_read(struct store *store, struct store_image *image, void *buffer, size_t length,
+               uint64_t offset)
+{
+    return read_locked_range(store, image, buffer, length, offset, 0);
+}
+
+int store_read_nowait(struct store *store, struct store_image *image, void *buffer, size_t length,
+                      uint64_t offset)
+{
+    return read_locked_range(store, image, buffer, length, offset, IO_NOWAIT);
 }
 
 static int compare_requests(const void *a, const void *b)

@@ -55,6 +55,33 @@ int varve_export_read(struct varve_export *export, void *buffer, size_t length, 
     return for_client(store_read(export->store, export->seat.image, buffer, length, offset));
 }
 
+int varve_export_read_nowait(struct varve_export *export, void *buffer, size_t length,
+                             uint64_t offset)
+{
+    int r;
+
+    if (export->is_difference)
+        return varve_export_read(export, buffer, length, offset);
+    r = store_read_nowait(export->store, export->seat.image, buffer, length, offset);
+    return r == -EAGAIN ? r : for_client(r);
+}
+
+void varve_export_read_ahead(struct varve_export *export, const struct varve_ahead *ranges,
+                             unsigned count)
+{
+    enum { PIECE = 64 };
+    struct store_ahead some[PIECE];
+
+    if (export->is_difference)
+        return;
+    /* in pieces: the store's ranges are a type of its own */
+    for (unsigned at = 0, n; at < count; at += n) {
+        for (n = 0; n < PIECE && at + n < count; n++)
+            some[n] = (struct store_ahead){ranges[at + n].offset, ranges[at + n].length};
+        store_read_ahead(export->store, export->seat.image, some, n);
+    }
+}
+
 int varve_export_write(struct varve_export *export, const void *buffer, size_t length,
                        uint64_t offset, unsigned flags)
 {

@@ -118,6 +118,27 @@ static void texts(const char *target, const char *const *list)
     }
 }
 
+/* Requests of NBD: two reads, a write with its data, one more read that is there in part. */
+static void waiting(void)
+{
+    static const uint8_t kinds[] = {0, 1, 0, 0};
+    uint8_t bytes[4 * 28 + 512] = {0};
+    size_t at = 0;
+
+    for (uint8_t i = 0; i < 4; i++) {
+        static const uint8_t magic[] = {0x25, 0x60, 0x95, 0x13};
+
+        memcpy(bytes + at, magic, sizeof magic);
+        bytes[at + 7] = kinds[i];
+        bytes[at + 15] = i;                 /* the cookie */
+        bytes[at + 22] = (uint8_t)(16 * i); /* the offset */
+        bytes[at + 26] = 2;                 /* the length, 512 */
+        at += kinds[i] == 1 ? 28 + 512 : 28;
+    }
+    save("waiting", "mixed", bytes, at - 9);
+    save("waiting", "reads", bytes + 28 + 28 + 512, 56);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"demo",
@@ -149,6 +170,7 @@ int main(int argc, char **argv)
     map_page();
     journal();
     counts();
+    waiting();
     texts("names", names);
     texts("request", requests);
     return 0;

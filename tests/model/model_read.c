@@ -18,8 +18,10 @@ enum { AT_ONCE = 256 << 10, EXTENTS = 7 };
 static int read_range(struct store *store, struct store_image *open, struct model_state *state,
                       uint64_t number, uint64_t offset, size_t length, unsigned char *buffer)
 {
-    int rc = store_read(store, open, buffer, length, offset);
+    int rc = store_read_nowait(store, open, buffer, length, offset);
 
+    if (rc == -EAGAIN)
+        rc = store_read(store, open, buffer, length, offset);
     if (rc == 0)
         model_write(state, number, offset, buffer, length);
     return rc;

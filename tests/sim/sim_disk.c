@@ -174,8 +174,16 @@ static void draw(struct io *io, void *buffer, size_t length)
     pthread_mutex_unlock(&disk->mutex);
 }
 
+static void no_read_ahead(struct io *io, const struct io_request *requests, size_t count)
+{
+    (void)io;
+    (void)requests;
+    (void)count;
+}
+
 const struct io_ops sim_operations = {
     .perform = sim_perform,
+    .read_ahead = no_read_ahead,
     .size = size,
     .allocate = allocate,
     .discard = discard,

@@ -72,6 +72,9 @@ static int read_locked(struct sim_disk *disk, struct io_request *request, int fa
     if (fault == 0 &&
         (request->offset > file->size || request->length > file->size - request->offset))
         fault = -EIO;
+    /* drawn for these reads alone: other histories stay what they are */
+    if (fault == 0 && (request->flags & IO_NOWAIT) && chance_hit(&disk->chance, 1, 2))
+        fault = -EAGAIN;
     if (fault != 0)
         memset(to, 0xdb, request->length); /* who looks at it all the same shall see it */
     else

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -126,6 +127,45 @@ static void past_the_end(void)
     CHECK_EQ(io->ops->perform(io, &requests[8], 2), -EIO);
     CHECK_EQ(requests[8].result, 0);
     io->ops->memory_free(io, memory, BATCH * BLOCK);
+    io_close(io);
+}
+
+/* A read that would wait says so, without a message, and what was read ahead comes in time. */
+static void without_waiting(void)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct io *io = opened(0);
+    unsigned char *written = io->ops->memory_allocate(io, BATCH * BLOCK);
+    unsigned char *back = io->ops->memory_allocate(io, BATCH * BLOCK);
+    struct io_request requests[BATCH], sync = {.op = IO_SYNC, .file = IO_EXTENTS};
+    int r = -EAGAIN;
+
+    for (unsigned i = 0; i < BATCH; i++)
+        fill(written + i * BLOCK, 7 * i);
+    CHECK_EQ(io->ops->allocate(io, IO_EXTENTS, 0, (uint64_t)BATCH * 3 * BLOCK), 0);
+    batch(requests, IO_WRITE, 0, written);
+    CHECK_EQ(io->ops->perform(io, requests, BATCH), 0);
+    CHECK_EQ(io->ops->perform(io, &sync, 1), 0);
+    for (size_t some = 1; some <= BATCH; some += BATCH - 1) { /* by system calls, by a ring */
+        posix_fadvise(io_files(io)->slot[SLOT_EXTENTS], 0, 0, POSIX_FADV_DONTNEED);
+        varve_error_clear();
+        r = -EAGAIN;
+        for (unsigned try = 0; try < 30000 && r == -EAGAIN; try++) {
+            batch(requests, IO_READ, IO_NOWAIT, back);
+            memset(back, 0, BATCH * BLOCK);
+            r = io->ops->perform(io, requests, some);
+            io->ops->read_ahead(io, requests, some);
+            nanosleep(&pause, NULL);
+        }
+        CHECK_EQ(r, 0);
+        CHECK(*varve_error() == '\0');
+        CHECK(memcmp(back, written, some * BLOCK) == 0);
+    }
+    requests[0].offset = (uint64_t)BATCH * 3 * BLOCK; /* the end is no reason to wait */
+    CHECK_EQ(io->ops->perform(io, requests, 1), -EIO);
+    CHECK_EQ(io->ops->perform(io, requests, 2), -EIO);
+    io->ops->memory_free(io, written, BATCH * BLOCK);
+    io->ops->memory_free(io, back, BATCH * BLOCK);
     io_close(io);
 }
 
@@ -311,6 +351,7 @@ int main(int argc, char **argv)
         {"every kind of write", every_kind_of_write},
         {"writes and syncs in one call", writes_and_syncs_in_one_call},
         {"past the end", past_the_end},
+        {"without waiting", without_waiting},
         {"without a ring", without_a_ring},
         {"after a fork", after_a_fork},
         {"many threads", many_threads},
