@@ -41,6 +41,9 @@ struct varve_tuning {
     uint64_t cache_bytes; /* memory for map pages and counts; 0: default 128 MiB */
     uint64_t scrub_rate;  /* bytes a second that the background scrub reads; 0: there is none */
     bool buffered_io;     /* write extents through the page cache instead of past it */
+    bool serial;          /* a client's next request is received only when the one before it is
+                             answered: answer a large write as soon as it is safe, and write it out
+                             meanwhile, at the cost of one more copy */
 };
 
 /* Opens, locks and recovers. `tuning` may be NULL. On EBUSY the message names the process that

@@ -106,6 +106,7 @@ static int plugin_get_ready(void)
     int error;
 
     varve_error_clear();
+    settings.tuning.serial = plugin_thread_model() != NBDKIT_THREAD_MODEL_PARALLEL;
     error = varve_open(settings.store, 0, &settings.tuning, &store);
     if (error) {
         store = NULL;

@@ -142,7 +142,7 @@ struct store {
     size_t batch_size;
     struct early_commit early;
     uint64_t inline_max;   /* blocks */
-    uint64_t straight_min; /* blocks: pieces of that many go to their places without the stage */
+    uint64_t straight_min; /* blocks: pieces of that many are large */
 
     struct checkpoint checkpoint;
     uint8_t *checkpoint_buffer;

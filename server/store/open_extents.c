@@ -69,6 +69,7 @@ bool open_extents_open(struct open_extents *x, enum extent_use use)
             e->state = EXTENT_OPEN;
             e->use = use;
             e->opened++;
+            e->large = false;
             e->count = e->taken = 0;
             memset(e->complete, 0, sizeof e->complete);
             memset(e->written, 0, sizeof e->written);

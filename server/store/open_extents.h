@@ -34,6 +34,7 @@ struct open_extent {
     unsigned pins;
     uint64_t opened; /* how many times it was opened: a new number means other blocks */
     bool writing;    /* a write of some of its blocks is under way */
+    bool large;      /* holds a large write: goes to the page cache, like one that goes straight */
     uint64_t complete[EXTENT_WORDS], written[EXTENT_WORDS], carried[EXTENT_WORDS];
     uint8_t *buffer;
     struct stage_extent *stage; /* where the places are */

@@ -44,7 +44,10 @@ struct store_options {
     uint64_t dirty_bytes;    /* a checkpoint starts when this much is dirty; 0: cache_bytes / 2 */
     uint64_t inline_bytes;   /* at most this much data travels inside a journal batch; UINT64_MAX:
                                 default 64 KiB; 0: none */
-    uint64_t straight_bytes; /* from here on a write does without the open extents; 0: 64 KiB */
+    uint64_t straight_bytes; /* from here on a write is large and does without the open extents; 0:
+                                64 KiB */
+    bool stage_large;        /* large writes go through the open extents, too: for a caller that has
+                                nobody to receive the next one meanwhile, and so wants its answer soon */
     unsigned early_after;    /* after so many flushes in a row that were to be expected, a commit is
                                 begun before its flush comes; 0: 4 */
     uint64_t early_apart;    /* when a flush comes so many nanoseconds after its write, or later,

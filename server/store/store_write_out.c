@@ -42,7 +42,7 @@ static void add_extent(struct round *round, struct open_extent *e)
         round->requests[round->count] =
             (struct io_request){.op = IO_WRITE,
                                 .file = IO_EXTENTS,
-                                .flags = IO_BULK,
+                                .flags = e->large ? 0 : IO_BULK,
                                 .offset = pblock_offset(extent_place(e, i)),
                                 .length = (size_t)n << BLOCK_SHIFT,
                                 .buffer = extent_bytes(e, i)};

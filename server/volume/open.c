@@ -77,6 +77,7 @@ static int open_store(struct varve *varve, unsigned flags, const struct varve_tu
         io_flags |= IO_OPEN_DIRECT;
     if (tuning != NULL) {
         options.cache_bytes = tuning->cache_bytes;
+        options.stage_large = tuning->serial;
         varve->scrub_rate = tuning->scrub_rate;
     }
     r = io_open(varve->directory, io_flags, &varve->io);

@@ -30,6 +30,12 @@ for _number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(_number, lambda number, frame: sys.exit(128 + number))
 
 
+def newer_nbdkit():
+    """The path of Debian 13's, on which the requests of a connection run in parallel; built when it is not there."""
+    build = REPO / "tests/lib/nbdkit142"
+    return subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
 class Refused(Exception):
     """A command that ended with another exit code than 0."""
 

@@ -9,7 +9,6 @@ import os
 import pathlib
 import resource
 import select
-import subprocess
 import time
 import unittest
 
@@ -23,11 +22,6 @@ CROWD = 8 * CLIENTS
 SECONDS = 3  # serve --handshake
 PATIENCE = 60
 SIZE = served.MIB
-
-
-def newer_nbdkit():
-    build = served.REPO / "tests/lib/nbdkit142"
-    return subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 def hung_up(clients):
@@ -162,7 +156,7 @@ class OwnNbdkit(OnNbdkit, unittest.TestCase):
 class NewerNbdkit(OnNbdkit, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.nbdkit = newer_nbdkit()
+        cls.nbdkit = served.newer_nbdkit()
         super().setUpClass()
 
 

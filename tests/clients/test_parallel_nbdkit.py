@@ -34,11 +34,6 @@ os._exit(0)
 """
 
 
-def newer_nbdkit():
-    build = served.REPO / "tests/lib/nbdkit142"
-    return subprocess.run([build], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-
-
 class OnNbdkit:
     """What holds on every nbdkit; the classes below say on which."""
 
@@ -159,7 +154,7 @@ class OwnNbdkit(OnNbdkit, unittest.TestCase):
 class NewerNbdkit(OnNbdkit, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.nbdkit = newer_nbdkit()
+        cls.nbdkit = served.newer_nbdkit()
         super().setUpClass()
 
     def settled_threads(self):

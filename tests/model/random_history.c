@@ -134,6 +134,7 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     options->dirty_bytes = hit(lap, 1, 2) ? 0 : (uint64_t)64 << (10 + below(lap, 5));
     options->inline_bytes = inlined[below(lap, 4)];
     options->straight_bytes = straight[below(lap, 4)];
+    options->stage_large = disk->seed % 3 == 0;
     options->early_after = hit(lap, 2, 3) ? 1 : 0;
     options->early_apart = disk->seed % 2; /* a step's, or the write's own */
 }
