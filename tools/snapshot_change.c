@@ -111,9 +111,10 @@ const struct command snapshot_create = {
     .details =
         "A snapshot holds what was answered before, as after a power cut that lost nothing. It\n"
         "costs no space until the volume changes, and can be attached read-only as\n"
-        "VOLUME@SNAPSHOT. Either all of them are taken, or none. Of a reserved volume one is\n"
-        "taken only while as much is free as the volume holds, since all of it needs new space\n"
-        "when it is written again; others may use that space later, as nothing is set aside.",
+        "VOLUME@SNAPSHOT. Either all of them are taken, or none. Of a reserved volume it\n"
+        "sets aside as much space as the volume holds for itself, since all of that needs new\n"
+        "space when it is written again, or is refused. When it is deleted that space is free\n"
+        "again. 'varve volumes show' says how much is set aside.",
     .example = "varve snapshots create demo@before-upgrade -m 'all is well'\n"
                "varve snapshots create db logs --name nightly",
     .flags = COMMAND_STORE | COMMAND_JSON,

@@ -80,6 +80,8 @@ static void print_page(const json_t *volume)
     field_print("Created", field_text(volume, "created"));
     field_print("Shareable", field_flag(volume, "shared") ? "yes" : "no");
     field_print("Reserved", field_flag(volume, "reserved") ? "yes" : "no");
+    if (field_flag(volume, "reserved"))
+        field_print_exact_size("Set aside", field_number(volume, "set_aside_bytes"));
     field_print_number("Image", field_number(volume, "image"));
     field_print_number("Connections", field_number(volume, "connections"));
     field_print("Writer", field_text(volume, "writer"));

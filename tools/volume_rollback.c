@@ -74,7 +74,8 @@ const struct command volume_rollback = {
     .details =
         "What the volume holds now is saved as a snapshot first. The volume gets the snapshot's\n"
         "size, too. Nobody may have it attached. All snapshots stay. With --no-save the space\n"
-        "of what only the volume holds comes back, and counts as free for a reserved volume.",
+        "of what only the volume holds comes back, and counts as free for a reserved volume, whose\n"
+        "whole size is set aside afterwards.",
     .example = "varve volumes rollback demo --to before-upgrade",
     .flags = COMMAND_STORE | COMMAND_JSON | COMMAND_YES,
     .arguments_min = 1,

@@ -37,10 +37,12 @@ enum { VARVE_HOLDER_MAX = 160 };
 
 struct varve_volume {
     char name[VARVE_NAME_MAX + 1];
-    uint64_t image;        /* number in the store */
-    uint64_t size;         /* bytes */
-    uint64_t mapped_bytes; /* bytes that hold data, shared with others or not */
-    int64_t created;       /* seconds since 1970, for people; order never comes from it */
+    uint64_t image;           /* number in the store */
+    uint64_t size;            /* bytes */
+    uint64_t mapped_bytes;    /* bytes that hold data, shared with others or not */
+    uint64_t set_aside_bytes; /* of a reserved one: free space that is kept for its writes, its size
+                                 less what it has for itself; map pages come on top */
+    int64_t created;          /* seconds since 1970, for people; order never comes from it */
     bool shared, reserved;
     bool damaged; /* the catalog names an image that the store does not have: cannot be opened, only
                      shown and deleted; size and mapped_bytes are 0 */

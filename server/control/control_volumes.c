@@ -10,9 +10,10 @@
 
 static json_t *volume_object(const struct varve_volume *volume)
 {
-    return json_pack("{so sI sI sI so sb sb sb sI so}", "name", answer_text(volume->name), "image",
-                     (json_int_t)volume->image, "size", (json_int_t)volume->size, "mapped_bytes",
-                     (json_int_t)volume->mapped_bytes, "created", answer_time(volume->created),
+    return json_pack("{so sI sI sI sI so sb sb sb sI so}", "name", answer_text(volume->name),
+                     "image", (json_int_t)volume->image, "size", (json_int_t)volume->size,
+                     "mapped_bytes", (json_int_t)volume->mapped_bytes, "set_aside_bytes",
+                     (json_int_t)volume->set_aside_bytes, "created", answer_time(volume->created),
                      "shared", volume->shared, "reserved", volume->reserved, "damaged",
                      volume->damaged, "connections", (json_int_t)volume->connections, "writer",
                      answer_text_or_null(volume->writer));

@@ -9,6 +9,7 @@ enum {
     AT_PARENT = 32,
     AT_FLAGS = 40,
     AT_LEVEL = 44,
+    AT_SHARED = 48,
     AT_LABEL = 64,
 };
 _Static_assert(AT_LABEL + IMAGE_LABEL_BYTES <= IMAGE_RECORD_BYTES, "the label fits");
@@ -24,6 +25,7 @@ void image_record_encode(const struct image_record *record, uint8_t *bytes)
     le64_store(bytes + AT_PARENT, record->parent);
     le32_store(bytes + AT_FLAGS, record->flags);
     bytes[AT_LEVEL] = record->level;
+    le64_store(bytes + AT_SHARED, record->shared);
     memcpy(bytes + AT_LABEL, record->label, strnlen(record->label, IMAGE_LABEL_BYTES - 1));
 }
 
@@ -37,6 +39,7 @@ const char *image_record_decode(const uint8_t *bytes, uint64_t image,
         .parent = le64_load(bytes + AT_PARENT),
         .flags = le32_load(bytes + AT_FLAGS),
         .level = bytes[AT_LEVEL],
+        .shared = le64_load(bytes + AT_SHARED),
     };
 
     if (record.image == 0) {

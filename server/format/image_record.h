@@ -21,6 +21,7 @@ struct image_record {
     uint64_t size;                 /* bytes */
     uint64_t parent;               /* image it was cloned from, or 0 */
     uint32_t flags;                /* enum store_image_flags */
+    uint64_t shared;               /* blocks: store/store_shares.c; 0 unless it is reserved */
     uint8_t level;                 /* of the root page */
     char label[IMAGE_LABEL_BYTES]; /* NUL-terminated */
 };

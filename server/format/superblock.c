@@ -33,7 +33,8 @@ enum {
     AT_MAPPED = 200,
     AT_LOGICAL = 208,
     AT_RESERVED = 216,
-    AT_END = 224,
+    AT_SHARED = 224,
+    AT_END = 232,
     AT_CRC = 4092,
 };
 _Static_assert(AT_TRASH_ROOT + REF_BYTES == AT_MAPPED && AT_END <= AT_CRC, "fields do not overlap");
@@ -69,6 +70,7 @@ void superblock_encode(const struct superblock *super, struct pblock at, uint8_t
     le64_store(block + AT_MAPPED, super->mapped_blocks);
     le64_store(block + AT_LOGICAL, super->logical_bytes);
     le64_store(block + AT_RESERVED, super->reserved_blocks);
+    le64_store(block + AT_SHARED, super->shared_blocks);
     le32_store(block + AT_CRC, crc32c(0, block, AT_CRC));
 }
 
@@ -128,6 +130,7 @@ const char *superblock_decode(const uint8_t *block, struct pblock at, struct sup
     s.mapped_blocks = le64_load(block + AT_MAPPED);
     s.logical_bytes = le64_load(block + AT_LOGICAL);
     s.reserved_blocks = le64_load(block + AT_RESERVED);
+    s.shared_blocks = le64_load(block + AT_SHARED);
     s.trash_root = ref_load(block + AT_TRASH_ROOT);
 
     const char *refusal = judge(&s);

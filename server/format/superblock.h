@@ -8,10 +8,14 @@
 
 #define SUPERBLOCK_VERSION 1
 
+/* Read-only compatible: the records of reserved images say how many of their blocks are shared, and
+ * what is set aside has room for these, too. */
+#define SUPERBLOCK_SHARES ((uint64_t)1)
+
 /* Feature bits that this build knows. An unknown incompatible bit refuses the store, an unknown
  * read-only compatible one opens it read-only, an unknown compatible one is kept and ignored. */
 #define SUPERBLOCK_KNOWN_COMPAT    ((uint64_t)0)
-#define SUPERBLOCK_KNOWN_RO_COMPAT ((uint64_t)0)
+#define SUPERBLOCK_KNOWN_RO_COMPAT SUPERBLOCK_SHARES
 #define SUPERBLOCK_KNOWN_INCOMPAT  ((uint64_t)0)
 
 enum superblock_flags {
@@ -35,7 +39,8 @@ struct superblock {
     uint64_t used_blocks;     /* allocatable blocks with a count above zero */
     uint64_t map_blocks;      /* those of them that hold pages */
     uint64_t mapped_blocks;   /* sum over all images of the blocks that they map */
-    uint64_t reserved_blocks; /* set aside for images and not mapped yet */
+    uint64_t reserved_blocks; /* set aside for reserved images */
+    uint64_t shared_blocks;   /* sum over reserved images of the blocks that they share */
     uint64_t logical_bytes;   /* sum of their sizes */
     uint32_t summary_crc;     /* CRC-32C over the checksums of all summary pages, in order */
     struct ref table_root;    /* image 0: the image table */

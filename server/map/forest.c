@@ -265,11 +265,12 @@ int forest_set_ready(struct forest *forest, const struct path *path, unsigned in
     return 0;
 }
 
-void forest_set(struct forest *forest, const struct path *path, unsigned index, unsigned count,
-                struct pblock first, const uint8_t *crcs)
+unsigned forest_set(struct forest *forest, const struct path *path, unsigned index, unsigned count,
+                    struct pblock first, const uint8_t *crcs)
 {
     struct page *leaf = path->pages[0];
     int64_t fresh = 0;
+    unsigned shared = 0;
 
     for (unsigned i = 0; i < count; i++) {
         uint8_t *to = leaf->bytes + (size_t)(index + i) * REF_BYTES;
@@ -282,12 +283,14 @@ void forest_set(struct forest *forest, const struct path *path, unsigned index, 
                                    .mapped = 1,
                                    .kind = REF_HERE});
         if (old.kind == REF_HERE) {
+            shared += space_count(forest->space, old.at) > 1;
             space_down(forest->space, old.at);
         } else {
             fresh++;
         }
     }
     forest_add_mapped(path, 0, fresh);
+    return shared;
 }
 
 /* A hole is sixteen zero bytes, a record that is not in use 256 of them. */

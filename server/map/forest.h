@@ -146,15 +146,24 @@ int forest_path(struct forest *forest, const struct tree *tree, uint64_t key, ui
 int forest_set_ready(struct forest *forest, const struct path *path, unsigned index, unsigned count,
                      struct pblock first);
 /* Maps `count` blocks of the path's leaf from `index` on to the places from `first` on; counts down
- * what was there. Cannot fail. `crcs` are little-endian. */
-void forest_set(struct forest *forest, const struct path *path, unsigned index, unsigned count,
-                struct pblock first, const uint8_t *crcs);
+ * what was there, and returns how many of these something else referred to, too. Cannot fail.
+ * `crcs` are little-endian. */
+unsigned forest_set(struct forest *forest, const struct path *path, unsigned index, unsigned count,
+                    struct pblock first, const uint8_t *crcs);
 
-/* Makes a hole of part of [key, key + count): one step, as much as one page allows. *ret_done says
- * how many keys from `key` on are holes now, *ret_changed whether anything had to be done for them.
- * Subtrees that fall off go to the trash. */
+/* What a step made a hole of. */
+struct forest_hole {
+    uint64_t done;   /* that many keys from `key` on are holes now */
+    bool changed;    /* something had to be done for them */
+    bool subtrees;   /* not block by block */
+    uint64_t shared; /* blocks in there to which something else refers, too. Of a subtree that was
+                        not shared itself none are counted, though some may have been. */
+};
+
+/* Makes a hole of part of [key, key + count): one step, as much as one page allows. Subtrees that
+ * fall off go to the trash. */
 int forest_punch(struct forest *forest, const struct tree *tree, uint64_t key, uint64_t count,
-                 uint64_t *ret_done, bool *ret_changed);
+                 struct forest_hole *ret_hole);
 
 /* Moves the whole content of a tree to the trash: its root is a hole afterwards. */
 int forest_discard_tree(struct forest *forest, const struct tree *tree);

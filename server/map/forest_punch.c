@@ -3,7 +3,8 @@
 
 #include "map/forest.h"
 
-static int punch_leaf(struct forest *forest, const struct tree *tree, uint64_t key, unsigned count)
+static int punch_leaf(struct forest *forest, const struct tree *tree, uint64_t key, unsigned count,
+                      uint64_t *shared)
 {
     struct path path;
     unsigned index = key_index(key, 0);
@@ -25,6 +26,7 @@ static int punch_leaf(struct forest *forest, const struct tree *tree, uint64_t k
         struct ref old = ref_load(at);
 
         if (!ref_is_hole(old)) {
+            *shared += space_count(forest->space, old.at) > 1;
             space_down(forest->space, old.at);
             ref_store(at, ref_hole());
             mapped--;
@@ -37,7 +39,7 @@ static int punch_leaf(struct forest *forest, const struct tree *tree, uint64_t k
 
 /* Children `index` ... of the page of level `level`, all wholly inside the range. */
 static int punch_children(struct forest *forest, const struct tree *tree, uint64_t key,
-                          uint8_t level, unsigned count)
+                          uint8_t level, unsigned count, uint64_t *shared)
 {
     struct path path;
     unsigned index = key_index(key, level);
@@ -48,10 +50,18 @@ static int punch_children(struct forest *forest, const struct tree *tree, uint64
         return r;
     }
     for (unsigned i = 0; i < count; i++) {
+        struct ref child = ref_load(path.pages[level]->bytes + (size_t)(index + i) * REF_BYTES);
+
+        if (!ref_is_hole(child) && (r = forest_ready_ref(forest, child.at)) != 0) {
+            return r;
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
         uint8_t *at = path.pages[level]->bytes + (size_t)(index + i) * REF_BYTES;
         struct ref child = ref_load(at);
 
         if (!ref_is_hole(child)) {
+            *shared += space_count(forest->space, child.at) > 1 ? child.mapped : 0;
             forest_trash_push(forest, child, (uint8_t)(level - 1));
             ref_store(at, ref_hole());
             mapped -= child.mapped;
@@ -94,18 +104,17 @@ int forest_discard_tree(struct forest *forest, const struct tree *tree)
 }
 
 int forest_punch(struct forest *forest, const struct tree *tree, uint64_t key, uint64_t count,
-                 uint64_t *ret_done, bool *ret_changed)
+                 struct forest_hole *ret_hole)
 {
     struct ref ref = slot_load(tree->root);
     int r;
 
-    *ret_changed = false;
-    *ret_done = count;
+    *ret_hole = (struct forest_hole){.done = count};
     if (ref_is_hole(ref)) {
         return 0;
     }
     if (key == 0 && count >> ((tree->level + 1) * REF_LEVEL_BITS) > 0) {
-        *ret_changed = true;
+        ret_hole->changed = ret_hole->subtrees = true;
         return forest_discard_tree(forest, tree);
     }
     for (uint8_t level = tree->level;; level--) {
@@ -118,20 +127,20 @@ int forest_punch(struct forest *forest, const struct tree *tree, uint64_t key, u
         }
         uint64_t hole = hole_span(page, key, level);
         if (hole > 0) {
-            *ret_done = min_u64(count, hole);
+            ret_hole->done = min_u64(count, hole);
             return 0;
         }
         if (level == 0) {
             unsigned n = (unsigned)min_u64(count, left);
-            *ret_done = n;
-            *ret_changed = true;
-            return punch_leaf(forest, tree, key, n);
+            ret_hole->done = n;
+            ret_hole->changed = true;
+            return punch_leaf(forest, tree, key, n, &ret_hole->shared);
         }
         if ((key & (child_span - 1)) == 0 && count >= child_span) {
             unsigned n = (unsigned)min_u64(count / child_span, left);
-            *ret_done = n * child_span;
-            *ret_changed = true;
-            return punch_children(forest, tree, key, level, n);
+            ret_hole->done = n * child_span;
+            ret_hole->changed = ret_hole->subtrees = true;
+            return punch_children(forest, tree, key, level, n, &ret_hole->shared);
         }
         ref = ref_load(page->bytes + (size_t)key_index(key, level) * REF_BYTES);
     }

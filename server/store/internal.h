@@ -74,6 +74,18 @@ struct checkpoint {
 
 struct store_scrub; /* store_scrub.h */
 
+/* The recount of what reserved images share; store_shares.c. */
+struct shares_walk {
+    bool stale;            /* something is shared less than records say, or may be */
+    bool active;           /* a walk over all images is under way ... */
+    uint64_t next;         /* ... and goes on with this one, ... */
+    uint64_t image;        /* ... or is inside this one, if it is not 0 ... */
+    uint64_t key, found;   /* ... where it counted that many blocks before this one */
+    bool spoiled;          /* what it found of this image is of no use */
+    uint64_t begun, ended; /* io now() of this walk, and of the last one */
+    uint64_t pause;        /* after the last one */
+};
+
 /* Blocks of open extents, as they were at one point in time. */
 struct extent_blocks {
     uint64_t blocks[STAGE_EXTENTS_MAX][EXTENT_WORDS];
@@ -152,7 +164,9 @@ struct store {
     unsigned checking;          /* checks that walk a checkpoint: freed blocks stay held */
     struct store_scrub *scrubs; /* all that are open */
     uint64_t promised;          /* blocks: sum over all requests of what they may still take */
-    uint64_t reserved_blocks;   /* set aside for reserved images and not mapped yet */
+    uint64_t reserved_blocks;   /* set aside for reserved images, without their pages */
+    uint64_t shared_blocks;     /* of reserved images, as their records say */
+    struct shares_walk shares;
     struct store_stats counters;
     uint64_t mapped_blocks, logical_bytes; /* sums over all images */
 };
@@ -237,12 +251,47 @@ void images_fill(struct store *store);
 /* Adds the image to the sums over all images, or takes it out of them: before and after every
  * change of its record. */
 void image_count(struct store *store, const struct image_record *record, bool in);
-/* Blocks that are set aside for it and not mapped yet. */
+/* Blocks that are set aside for it: what it can hold, less what it has for itself. */
 uint64_t image_outstanding(const struct image_record *record);
 /* The record of a number, without bringing the image into memory. The lock may be let go. */
 int image_record_locked(struct store *store, uint64_t number, struct image_record *ret_record);
 /* The same without letting the lock go: 0, FOREST_NEED or -errno. */
 int image_record_now(struct store *store, uint64_t number, struct image_record *ret_record);
+
+/* --- store_shares.c: what reserved images share ---- */
+
+/* So many blocks with the map pages that they need when none of these is there. */
+uint64_t blocks_with_pages(uint64_t blocks);
+/* All that is set aside for reserved images. */
+uint64_t store_set_aside_locked(const struct store *store);
+/* -ENOSPC: so many blocks more cannot be set aside now. */
+int store_aside_fits_locked(struct store *store, uint64_t blocks);
+/* Blocks that are set aside when the image is cloned: for the clone, if its flags say so, and for
+ * the image itself, which shares all then (`again`: it does already). */
+uint64_t record_clone_wants(const struct image_record *source, unsigned flags, bool again);
+/* The record of an image all of whose blocks something else refers to, now. */
+void record_shares_all(struct image_record *record);
+/* A clone of the image is made, or another's content becomes its own: from now on it shares all
+ * that it maps. The record is put into the table. */
+void image_shares_all(struct store *store, struct store_image *image);
+/* New content took the place of `shared` blocks of it that something else refers to. */
+void image_shares_less(struct store *store, struct store_image *image, uint64_t key,
+                       uint64_t shared);
+/* The same for a hole. */
+void image_shares_hole(struct store *store, struct store_image *image, uint64_t key,
+                       const struct forest_hole *hole);
+/* References were counted down that no image's own change counted down. */
+void store_shares_stale_locked(struct store *store);
+/* A step of the recount: 1 more to do, 0 nothing to do now, -errno. Unless it is `wanted` it waits
+ * for a while after the last one. Lets the lock go. */
+int store_shares_step_locked(struct store *store, bool wanted);
+bool store_shares_due(const struct store *store, bool wanted);
+/* A store that was last written before records said what is shared: they say it now. */
+int store_shares_begin_locked(struct store *store);
+
+/* The lowest image from `*number` on: -ENOENT, and *number past what was looked at; 0; FOREST_NEED
+ * or -errno. Looks at one page of the table. */
+int image_next_now(struct store *store, uint64_t *number, struct image_record *ret_record);
 
 /* --- store_commit.c ---- */
 

@@ -88,6 +88,8 @@ struct store_image_info {
     uint64_t mapped; /* bytes mapped, shared or not */
     uint64_t parent; /* the image it was cloned from, or 0 */
     unsigned flags;
+    uint64_t set_aside; /* bytes: what a reserved one can hold (its size) less what it has for
+                           itself; near, not less than exact, while deletes are counted down */
     char
         label[STORE_LABEL_MAX + 1]; /* what the image was called, from which names can be rebuilt */
 };
@@ -127,9 +129,9 @@ int store_image_rollback(struct store *store, uint64_t image, uint64_t source, u
 /* 0, or the -ENOSPC that a rollback would be refused with now. */
 int store_image_rollback_fits(struct store *store, uint64_t image, uint64_t source, uint64_t freed);
 
-/* Bytes that could be set aside now. When they are fewer than `wanted`, what deletes left is
- * counted down first. */
-uint64_t store_available(struct store *store, uint64_t wanted);
+/* Could so many bytes more be set aside now? -ENOSPC and how many are missing, pages that they need
+ * included. Before that, what deletes left is counted down. */
+int store_aside_fits(struct store *store, uint64_t bytes, uint64_t *ret_missing);
 
 int store_image_stat(struct store *store, uint64_t image, struct store_image_info *ret_info);
 /* The image with the lowest number above `after` (0 to begin); -ENOENT after the last. */
@@ -228,7 +230,7 @@ enum store_work {
     STORE_COMMIT,     /* the journal buffer, when it is half full or a second old, or a flush is to
                          be expected */
     STORE_CHECKPOINT, /* one bounded piece of a checkpoint, when one is due or running */
-    STORE_RECLAIM,    /* count down what deletes and trims left */
+    STORE_RECLAIM,    /* count down what deletes and trims left, and what is shared since */
     STORE_DISCARD,    /* hand freed space back below */
     STORE_WORKS
 };

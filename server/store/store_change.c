@@ -8,7 +8,7 @@
 #include <varve/error.h>
 
 #include "format/count_page.h"
-#include "store/internal.h"
+#include "store/change.h"
 
 /* Applied, but there was nothing to change and nothing to record. */
 enum { UNCHANGED = 2 };
@@ -19,6 +19,7 @@ static int apply_write(struct store *store, struct store_image *image,
     struct path path;
     unsigned index = key_index(record->lblock.n, 0);
     unsigned count = (unsigned)record->blocks;
+    unsigned shared = 0;
     struct tree tree = image_tree(image);
 
     if (record->lblock.n + count > blocks_for(image->record.size)) {
@@ -30,10 +31,11 @@ static int apply_write(struct store *store, struct store_image *image,
         r = forest_set_ready(&store->forest, &path, index, count, record->pblock);
     }
     if (r == 0) {
-        forest_set(&store->forest, &path, index, count, record->pblock, record->crcs);
+        shared = forest_set(&store->forest, &path, index, count, record->pblock, record->crcs);
     }
     /* the path may have moved the root even when something is still missing */
     image_reload_root(store, image);
+    image_shares_less(store, image, record->lblock.n, shared);
     return r;
 }
 
@@ -90,124 +92,20 @@ static int apply_hole(struct store *store, struct store_image *image, struct jou
 {
     struct tree tree = image_tree(image);
     uint64_t span = (uint64_t)1 << ((tree.level + 1) * REF_LEVEL_BITS);
-    uint64_t done;
-    bool changed;
+    struct forest_hole hole;
 
     /* past the end of the map all is hole */
     if (record->lblock.n >= span) {
         return UNCHANGED;
     }
-    int r = forest_punch(&store->forest, &tree, record->lblock.n, record->blocks, &done, &changed);
+    int r = forest_punch(&store->forest, &tree, record->lblock.n, record->blocks, &hole);
 
     image_reload_root(store, image);
     if (r == 0) {
-        record->blocks = done;
+        record->blocks = hole.done;
+        image_shares_hole(store, image, record->lblock.n, &hole);
     }
-    return r != 0 || changed ? r : UNCHANGED;
-}
-
-static void set_label(struct image_record *record, const char *label)
-{
-    size_t length = strnlen(label, IMAGE_LABEL_BYTES - 1);
-
-    memset(record->label, 0, sizeof record->label);
-    memcpy(record->label, label, length);
-}
-
-static int apply_create(struct store *store, struct store_image *image,
-                        const struct journal_record *record)
-{
-    image->record = (struct image_record){
-        .image = image->number,
-        .size = record->size,
-        .flags = record->image_flags,
-        .level = image_level_for(record->size),
-    };
-    set_label(&image->record, record->label);
-    image_put(store, image);
-    image_count(store, &image->record, true);
-    store->next_image = max_u64(store->next_image, image->number + 1);
-    return 0;
-}
-
-static int apply_clone(struct store *store, struct store_image *image, struct store_image *source,
-                       const struct journal_record *record)
-{
-    int r = forest_share(&store->forest, source->record.root, RANK_TABLE, image->slot);
-
-    if (r != 0) {
-        return r;
-    }
-    image->record = source->record;
-    image->record.image = image->number;
-    image->record.parent = source->number;
-    image->record.flags = record->image_flags;
-    set_label(&image->record, record->label);
-    image_put(store, image);
-    image_count(store, &image->record, true);
-    store->next_image = max_u64(store->next_image, image->number + 1);
-    return 0;
-}
-
-static int apply_delete(struct store *store, struct store_image *image)
-{
-    struct tree tree = image_tree(image);
-    int r = forest_discard_tree(&store->forest, &tree);
-
-    if (r == 0) {
-        image_count(store, &image->record, false);
-        image_erase(store, image);
-    }
-    return r;
-}
-
-/* What lies past a new, smaller end stays mapped until store_image_resize has punched it out;
- * before an image grows, it punches again, so that a crash in between never shows old bytes. */
-static int apply_resize(struct store *store, struct store_image *image,
-                        const struct journal_record *record)
-{
-    uint8_t level = image_level_for(record->size);
-
-    while (image->record.level < level) {
-        uint8_t above = (uint8_t)(image->record.level + 1);
-        int r = forest_raise(&store->forest, image->slot, (uint8_t)(RANK_IMAGE + above));
-
-        if (r != 0) {
-            return r;
-        }
-        image_reload_root(store, image);
-        image->record.level = above;
-        image_put(store, image);
-    }
-    image_count(store, &image->record, false);
-    image->record.size = record->size;
-    image_count(store, &image->record, true);
-    image_put(store, image);
-    return 0;
-}
-
-static int apply_rollback(struct store *store, struct store_image *image,
-                          struct store_image *source)
-{
-    struct ref root = source->record.root;
-    struct tree tree = image_tree(image);
-    int r = ref_is_hole(root) ? 0 : forest_ready_ref(&store->forest, root.at);
-
-    if (r == 0 && !ref_is_hole(root) && space_count(store->space, root.at) == COUNT_MAX) {
-        return store_shared_too_often(root.at);
-    }
-    if (r != 0 || (r = forest_discard_tree(&store->forest, &tree)) != 0) {
-        return r;
-    }
-    r = forest_share(&store->forest, root, RANK_TABLE, image->slot);
-    assert(r == 0);
-    image_count(store, &image->record, false);
-    image->record.root = slot_load(image->slot);
-    image->record.size = source->record.size;
-    image->record.level = source->record.level;
-    image_count(store, &image->record, true);
-    image_put(store, image);
-    return r;
+    return r != 0 || hole.changed ? r : UNCHANGED;
 }
 
 /* Applies the record as a whole or says what it needs. */
@@ -231,25 +129,21 @@ static int apply(struct store *store, struct journal_record *record, struct stor
     case JOURNAL_HOLE:
         return apply_hole(store, image, record);
     case JOURNAL_CREATE:
-        return apply_create(store, image, record);
+        return change_create(store, image, record);
     case JOURNAL_CLONE:
-        return apply_clone(store, image, source, record);
+        return change_clone(store, image, source, record);
     case JOURNAL_DELETE:
-        return apply_delete(store, image);
+        return change_delete(store, image);
     case JOURNAL_RESIZE:
-        return apply_resize(store, image, record);
+        return change_resize(store, image, record);
     case JOURNAL_FLAGS:
-        image_count(store, &image->record, false);
-        image->record.flags = record->image_flags;
-        image_count(store, &image->record, true);
-        image_put(store, image);
+        change_flags(store, image, record->image_flags);
         return 0;
     case JOURNAL_LABEL:
-        set_label(&image->record, record->label);
-        image_put(store, image);
+        change_label(store, image, record->label);
         return 0;
     case JOURNAL_ROLLBACK:
-        return apply_rollback(store, image, source);
+        return change_rollback(store, image, source);
     case JOURNAL_PAD:
     default:
         assert(0 && "a record that changes nothing");
@@ -413,12 +307,14 @@ void store_prune_leaf_locked(struct store *store, struct store_image *image, uin
 }
 
 /* Is everything in memory that this clone needs? */
-static int clone_ready(struct store *store, struct store_image *image,
-                       const struct store_image *source)
+static int clone_ready(struct store *store, struct store_image *image, struct store_image *source)
 {
     struct ref root = source->record.root;
     int r = image_writable(store, image);
 
+    if (r == 0) {
+        r = change_source_ready(store, source);
+    }
     if (r != 0 || ref_is_hole(root) || (r = forest_ready_ref(&store->forest, root.at)) != 0) {
         return r;
     }
@@ -426,6 +322,23 @@ static int clone_ready(struct store *store, struct store_image *image,
         return store_shared_too_often(root.at);
     }
     return 0;
+}
+
+/* Is there room for what is to be set aside? Nobody writes to the sources. */
+static int clones_fit(struct store *store, const struct journal_record *records,
+                      struct store_image *const *sources, size_t count)
+{
+    uint64_t blocks = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bool again = false;
+
+        for (size_t j = 0; j < i; j++) {
+            again = again || sources[j] == sources[i];
+        }
+        blocks += record_clone_wants(&sources[i]->record, records[i].image_flags, again);
+    }
+    return store->replaying || blocks == 0 ? 0 : store_aside_fits_locked(store, blocks);
 }
 
 /* A clone waits for the changes of its source that are under way: it shows whole requests, and
@@ -464,13 +377,18 @@ int store_change_group_locked(struct store *store, struct journal_record *record
         for (size_t i = 0; r == 0 && i < count; i++) {
             r = clone_ready(store, images[i], sources[i]);
         }
-        if (r == 0) {
+        if (r == 0 && (r = clones_fit(store, records, sources, count)) == 0) {
             break;
         }
-        r = r == FOREST_NEED ? provide(store, 0, &tries) : r;
+        if (r == FOREST_NEED) {
+            r = provide(store, 0, &tries);
+        } else if (r == -ENOSPC && !store->replaying && tries++ < 3 &&
+                   store_make_room_locked(store)) {
+            r = 0;
+        }
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
-        r = apply_clone(store, images[i], sources[i], &records[i]);
+        r = change_clone(store, images[i], sources[i], &records[i]);
         assert(i == 0 || r == 0);
         if ((r = store_check_counts_locked(store)) < 0) {
             break;

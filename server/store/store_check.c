@@ -129,8 +129,7 @@ static bool goes_on(struct check *c)
     return c->stopped == 0;
 }
 
-/* A page's bytes: from memory in a read-only store that has it, else from the device, verified. */
-static bool page_bytes(struct check *c, struct ref ref, const char *what, uint8_t *buffer)
+bool check_page_bytes(struct check *c, struct ref ref, const char *what, uint8_t *buffer)
 {
     struct store *store = c->store;
 
@@ -242,7 +241,7 @@ static void walk_page(struct check *c, struct ref ref, uint8_t level, uint64_t l
     uint64_t mapped = 0;
 
     c->result.map_pages++;
-    if (!goes_on(c) || !page_bytes(c, ref, "a map page", bytes)) {
+    if (!goes_on(c) || !check_page_bytes(c, ref, "a map page", bytes)) {
         return;
     }
     for (unsigned i = 0; i < REFS_PER_PAGE; i++) {
@@ -284,6 +283,7 @@ static void walk_records(struct check *c, const uint8_t *bytes, uint64_t first)
             continue;
         }
         c->result.images++;
+        check_note_record(c, &record);
         c->image = record.image;
         if (!ref_is_hole(record.root) && meet(c, record.root, 0)) {
             walk_page(c, record.root, record.level, 0);
@@ -321,7 +321,8 @@ static void walk_own(struct check *c, struct ref ref, uint8_t level, uint64_t ke
         return;
     }
     c->result.map_pages++;
-    if (!page_bytes(c, ref, table ? "a page of the image table" : "a page of the trash", bytes)) {
+    if (!check_page_bytes(c, ref, table ? "a page of the image table" : "a page of the trash",
+                          bytes)) {
         return;
     }
     if (level == 0 && table) {
@@ -437,6 +438,10 @@ int store_check(struct store *store, unsigned flags, store_check_report report, 
     }
     if (r == 0) {
         compare(&c);
+        check_shares(&c);
+        r = c.stopped;
+    }
+    if (r == 0) {
         *ret_result = c.result;
     }
     pthread_mutex_lock(&store->lock);

@@ -107,6 +107,7 @@ static int freeze(struct store *store)
     c->super.mapped_blocks = store->mapped_blocks;
     c->super.logical_bytes = store->logical_bytes;
     c->super.reserved_blocks = store->reserved_blocks;
+    c->super.shared_blocks = store->shared_blocks;
     c->super.table_root = slot_load(forest_table(&store->forest).root);
     c->super.trash_root = slot_load(forest_trash_tree(&store->forest).root);
 

@@ -114,7 +114,8 @@ static int take_run(struct store *store, unsigned want, unsigned *short_runs,
     unsigned room_tries = 0;
 
     for (;;) {
-        uint64_t keep = store->reserve + store->reserved_blocks + store_promised_locked(store);
+        uint64_t keep =
+            store->reserve + store_set_aside_locked(store) + store_promised_locked(store);
         int r = store_check_alive_locked(store);
 
         if (r < 0) {

@@ -36,39 +36,32 @@ static int check_size(uint64_t size)
     return 0;
 }
 
-/* Blocks that could be set aside. When they are fewer than wanted, what deletes left is counted
- * down first. Lets the lock go. */
-static uint64_t available_locked(struct store *store, uint64_t wanted)
-{
-    for (unsigned tries = 0;; tries++) {
-        uint64_t free = space_totals(store->space).free;
-        uint64_t kept = store->reserve + store->reserved_blocks + store_promised_locked(store);
-        uint64_t available = free > kept ? free - kept : 0;
-
-        if (available >= wanted || tries == 4 || !store_make_room_locked(store)) {
-            return available;
-        }
-    }
-}
-
-uint64_t store_available(struct store *store, uint64_t wanted)
-{
-    pthread_mutex_lock(&store->lock);
-    uint64_t blocks = available_locked(store, blocks_for(wanted));
-    pthread_mutex_unlock(&store->lock);
-    return blocks << BLOCK_SHIFT;
-}
-
-/* Is there room to set all this aside? */
+/* Room to set so many blocks more aside; before it is refused, what deletes left is counted down.
+ * Lets the lock go before it looks, not after. */
 static int check_reserve_locked(struct store *store, uint64_t blocks)
 {
-    uint64_t available = available_locked(store, blocks);
+    int r = store_aside_fits_locked(store, blocks);
 
-    if (available < blocks) {
-        return varve_fail(ENOSPC, "%llu MiB cannot be set aside: %llu MiB are free",
-                          (unsigned long long)(blocks >> 8), (unsigned long long)(available >> 8));
+    for (unsigned tries = 0; r == -ENOSPC && tries < 4 && store_make_room_locked(store); tries++) {
+        r = store_aside_fits_locked(store, blocks);
     }
-    return 0;
+    return r;
+}
+
+int store_aside_fits(struct store *store, uint64_t bytes, uint64_t *ret_missing)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t blocks = blocks_for(bytes);
+    int r = check_reserve_locked(store, blocks);
+    if (r == -ENOSPC) {
+        uint64_t kept = store->reserve + store_promised_locked(store) +
+                        blocks_with_pages(store->reserved_blocks + blocks);
+        uint64_t free = space_totals(store->space).free;
+
+        *ret_missing = (kept > free ? kept - free : 0) << BLOCK_SHIFT;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return r;
 }
 
 int store_image_create(struct store *store, uint64_t size, unsigned flags, const char *label,
@@ -99,22 +92,23 @@ int store_image_create(struct store *store, uint64_t size, unsigned flags, const
     return r;
 }
 
-/* Clones that are reserved set the whole size aside, since each of their blocks may be written. */
+/* Before anything waits for the clones; store_change_group_locked makes sure of it. */
 static int check_clones_locked(struct store *store, const struct store_clone *clones, size_t count)
 {
     uint64_t blocks = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct image_record source;
-        int r = (clones[i].flags & STORE_IMAGE_RESERVED) != 0
-                    ? image_record_locked(store, clones[i].source, &source)
-                    : -ENODATA;
+        bool again = false;
+        int r = image_record_locked(store, clones[i].source, &source);
 
-        if (r == 0) {
-            blocks += blocks_for(source.size);
-        } else if (r != -ENODATA) {
+        if (r < 0) {
             return r;
         }
+        for (size_t j = 0; j < i; j++) {
+            again = again || clones[j].source == clones[i].source;
+        }
+        blocks += record_clone_wants(&source, clones[i].flags, again);
     }
     return blocks > 0 ? check_reserve_locked(store, blocks) : 0;
 }
@@ -274,6 +268,7 @@ static int check_rollback_locked(struct store *store, uint64_t number, uint64_t 
         return r;
     }
     then.flags = now.flags;
+    record_shares_all(&then);
     uint64_t before = image_outstanding(&now) + (freed >> BLOCK_SHIFT);
     uint64_t after = image_outstanding(&then);
 
@@ -320,6 +315,7 @@ static void fill_info(const struct image_record *record, struct store_image_info
         .mapped = (uint64_t)record->root.mapped << BLOCK_SHIFT,
         .parent = record->parent,
         .flags = record->flags,
+        .set_aside = image_outstanding(record) << BLOCK_SHIFT,
     };
     memcpy(ret_info->label, record->label, sizeof record->label);
 }
@@ -337,42 +333,6 @@ int store_image_stat(struct store *store, uint64_t number, struct store_image_in
     return r;
 }
 
-/* The first record in use on the table page of `*number`, from there on; -ENOENT and *number after
- * what was looked at. */
-static int next_on_page(struct store *store, uint64_t *number, struct image_record *ret_record)
-{
-    struct tree table = forest_table(&store->forest);
-    uint64_t key = *number / IMAGE_RECORDS_PER_PAGE * REFS_PER_PAGE;
-    struct page *page = NULL;
-    uint64_t span = 0;
-    int r = forest_find(&store->forest, slot_load(table.root), table.level, table.rank, key, &page,
-                        &span);
-
-    if (r != 0) {
-        return r;
-    }
-    if (page == NULL) {
-        uint64_t pages = max_u64(span / REFS_PER_PAGE, 1);
-
-        *number = (*number / IMAGE_RECORDS_PER_PAGE + pages) * IMAGE_RECORDS_PER_PAGE;
-        return -ENOENT;
-    }
-    do {
-        unsigned offset = (unsigned)(*number % IMAGE_RECORDS_PER_PAGE) * IMAGE_RECORD_BYTES;
-        const char *refusal = image_record_decode(page->bytes + offset, *number, ret_record);
-
-        if (refusal != NULL) {
-            return varve_fail(EIO, "the record of image %llu %s", (unsigned long long)*number,
-                              refusal);
-        }
-        if (ret_record->image != 0) {
-            return 0;
-        }
-        ++*number;
-    } while (*number % IMAGE_RECORDS_PER_PAGE != 0);
-    return -ENOENT;
-}
-
 int store_image_next(struct store *store, uint64_t after, struct store_image_info *ret_info)
 {
     struct image_record record;
@@ -381,7 +341,7 @@ int store_image_next(struct store *store, uint64_t after, struct store_image_inf
 
     pthread_mutex_lock(&store->lock);
     while (number < store->next_image) {
-        r = next_on_page(store, &number, &record);
+        r = image_next_now(store, &number, &record);
         if (r == FOREST_NEED) {
             r = store_provide_locked(store);
             if (r < 0) {

@@ -133,7 +133,7 @@ int store_take_locked(struct store *store, uint64_t want, uint64_t keep, struct 
  * no places lie idle that others miss. */
 static uint64_t places_to_take(const struct store *store)
 {
-    uint64_t kept = store->reserve + store->reserved_blocks + store_promised_locked(store);
+    uint64_t kept = store->reserve + store_set_aside_locked(store) + store_promised_locked(store);
     uint64_t free = space_totals(store->space).free;
     uint64_t plenty = free > kept ? free - kept : 0;
 

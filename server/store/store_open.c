@@ -70,6 +70,7 @@ int store_format(struct io *io, const struct store_geometry *geometry)
         .journal_blocks = geometry->journal >> BLOCK_SHIFT,
         .journal_seq = 1,
         .next_image = 1,
+        .ro_compat = SUPERBLOCK_SHARES,
     };
     int r = check_geometry(geometry);
 
@@ -185,6 +186,8 @@ static int make_parts(struct store *store)
     store->mapped_blocks = store->super.mapped_blocks;
     store->logical_bytes = store->super.logical_bytes;
     store->reserved_blocks = store->super.reserved_blocks;
+    store->shared_blocks = store->super.shared_blocks;
+    store->shares.stale = true;
     store->epoch = 1;
     return 0;
 }
@@ -237,7 +240,10 @@ static int begin_session(struct store *store)
     atomic_store(&store->log.marks->head, store->replayed);
     store->log.written = store->replayed;
     pthread_mutex_lock(&store->lock);
-    r = store_checkpoint_locked(store);
+    r = store_shares_begin_locked(store);
+    if (r == 0) {
+        r = store_checkpoint_locked(store);
+    }
     pthread_mutex_unlock(&store->lock);
     if (r < 0) {
         return r;

@@ -60,18 +60,29 @@ static uint64_t blocks_to_keep(const struct store *store, enum extent_use use, u
     if (use == EXTENT_OVERWRITE) {
         return less(store->reserve / 2, places) + promised;
     }
-    return less(store->reserve, places) + store->reserved_blocks + promised;
+    return less(store->reserve, places) + store_set_aside_locked(store) + promised;
+}
+
+/* What is free, and what is set aside of it. */
+struct room {
+    uint64_t free, aside;
+};
+
+static struct room room_now(const struct store *store)
+{
+    return (struct room){space_totals(store->space).free, store_set_aside_locked(store)};
 }
 
 bool store_make_room_locked(struct store *store)
 {
-    uint64_t before = space_totals(store->space).free;
+    struct room before = room_now(store);
 
     /* what deletes left comes back in two steps: counted down, then past a checkpoint */
     for (unsigned i = 0; i < 4096 && store->forest.trash > 0; i++) {
         bool idle;
         int r = forest_reclaim(&store->forest, &idle);
 
+        store_shares_stale_locked(store);
         if (r == FOREST_NEED) {
             r = store_provide_locked(store);
         }
@@ -82,30 +93,33 @@ bool store_make_room_locked(struct store *store)
     if (space_totals(store->space).held > 0 && store_checkpoint_locked(store) < 0) {
         return false;
     }
-    return space_totals(store->space).free > before;
+    /* and then may be less is set aside than was */
+    for (unsigned i = 0; i < 4096 && store->forest.trash == 0; i++) {
+        if (store_shares_step_locked(store, true) <= 0) {
+            break;
+        }
+    }
+    struct room after = room_now(store);
+    return after.free + before.aside > before.free + after.aside;
 }
 
 /* --- what is there already ---- */
 
-/* Do these blocks of one leaf refer to nothing that others refer to? Of what is set aside for the
- * image, holes count too. */
+/* Do these blocks of one leaf refer to nothing that others refer to? */
 static int refs_are_own(struct store *store, const struct page *leaf, struct lblock first,
-                        unsigned count, bool shared, bool holes)
+                        unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         struct ref ref = ref_load(leaf->bytes + (size_t)key_index(first.n + i, 0) * REF_BYTES);
         int r;
 
         if (ref_is_hole(ref)) {
-            if (!holes) {
-                return 0;
-            }
-            continue;
+            return 0;
         }
         if ((r = forest_ready(&store->forest, ref.at)) != 0) {
             return r == FOREST_NEED ? -EAGAIN : r;
         }
-        if (shared || space_count(store->space, ref.at) > 1) {
+        if (space_count(store->space, ref.at) > 1) {
             return 0;
         }
     }
@@ -118,26 +132,23 @@ static int leaf_needs_no_space(struct store *store, const struct store_image *im
                                struct lblock first, unsigned count)
 {
     struct ref ref = image->record.root;
-    bool holes = (image->record.flags & STORE_IMAGE_RESERVED) != 0;
-    bool shared = false;
 
     for (uint8_t level = image->record.level;; level--) {
         struct page *page;
         int r;
 
         if (ref_is_hole(ref)) {
-            return holes;
+            return 0;
         }
         if ((r = forest_ready(&store->forest, ref.at)) != 0 ||
             (r = forest_page(&store->forest, ref, (uint8_t)(RANK_IMAGE + level), &page)) != 0) {
             return r == FOREST_NEED ? -EAGAIN : r;
         }
-        shared = shared || space_count(store->space, ref.at) > 1;
-        if (shared && !holes) {
+        if (space_count(store->space, ref.at) > 1) {
             return 0;
         }
         if (level == 0) {
-            return refs_are_own(store, page, first, count, shared, holes);
+            return refs_are_own(store, page, first, count);
         }
         ref = ref_load(page->bytes + (size_t)key_index(first.n, level) * REF_BYTES);
     }
@@ -258,8 +269,19 @@ static bool is_room(const struct store *store, uint64_t blocks, uint64_t pages)
         return true;
     }
     return space_totals(store->space).free + left >= less(store->reserve, store->forest.places) +
-                                                         store->reserved_blocks + store->promised +
-                                                         blocks + pages;
+                                                         store_set_aside_locked(store) +
+                                                         store->promised + blocks + pages;
+}
+
+/* Of a reserved image each block is either its own or has a place set aside. But are the places
+ * there? Not in a store that was full when a build that set too little aside wrote it last. */
+static bool is_set_aside(const struct store *store, const struct store_image *image, uint64_t count)
+{
+    struct space_totals totals = space_totals(store->space);
+    uint64_t wanted = min_u64(count, image_outstanding(&image->record));
+
+    return (image->record.flags & STORE_IMAGE_RESERVED) != 0 &&
+           totals.free + totals.held + places_left(store) >= wanted + store->promised;
 }
 
 /* How can the request be served? Lets the lock go before it looks, not after. */
@@ -273,7 +295,7 @@ static int choose_use(struct store *store, const struct store_image *image, stru
             : 0;
 
     *ret_use = EXTENT_OVERWRITE;
-    if (image_outstanding(&image->record) >= count) {
+    if (image_outstanding(&image->record) >= count && is_set_aside(store, image, count)) {
         return 0;
     }
     for (unsigned tries = 0; tries < 4; tries++) {
@@ -285,7 +307,8 @@ static int choose_use(struct store *store, const struct store_image *image, stru
             break;
         }
     }
-    int r = needs_no_space(store, image, first, count);
+    int r = is_set_aside(store, image, count) ? 1 : needs_no_space(store, image, first, count);
+
     return r > 0 ? 0 : r < 0 ? r : varve_fail(ENOSPC, "the store is full");
 }
 
@@ -304,8 +327,16 @@ int store_promise_locked(struct store *store, struct store_image *image, struct 
         /* Where new pages stay, half of the reserve is left to those that only move. */
         uint64_t keep = use == EXTENT_NORMAL ? store->reserve / 2 : 0;
 
-        r = use == EXTENT_NORMAL ? store_back_ahead_locked(store, store->promised) : 0;
-        ret_promise->backed = r == 0;
+        /* space below is made sure of, too, before the first change */
+        uint64_t new = ret_promise->blocks;
+
+        if (use == EXTENT_OVERWRITE) {
+            new = min_u64(count, image_outstanding(&image->record));
+        }
+        if (new > 0) {
+            r = store_back_ahead_locked(store, store->promised - ret_promise->blocks + new);
+            ret_promise->backed = r == 0;
+        }
         if (r == 0) {
             r = prepare_leaves(store, image, first.n, first.n + count, keep);
         }
@@ -362,14 +393,20 @@ static int more_places(struct store *store, const struct promise *promise, unsig
                        unsigned *tries)
 {
     enum extent_use use = promise->use;
+    enum take_use last = promise->backed ? TAKE_FOR_PROMISED_DATA : TAKE_FOR_DATA;
     int r = refill(store, use, TAKE_FOR_DATA, store->extents.blocks, blocks_to_keep(store, use, 0));
 
     if (r != -ENOSPC) {
         return r;
     }
     if (use == EXTENT_NORMAL) {
-        return refill(store, use, promise->backed ? TAKE_FOR_PROMISED_DATA : TAKE_FOR_DATA, want,
-                      0);
+        return refill(store, use, last, want, 0);
+    }
+    if (promise->backed) {
+        r = refill(store, use, last, want, blocks_to_keep(store, use, 0));
+        if (r != -ENOSPC) {
+            return r;
+        }
     }
     /* what overwrites have freed comes back with a checkpoint; others may have taken it already */
     bool room = store_make_room_locked(store);

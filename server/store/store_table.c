@@ -73,6 +73,40 @@ int image_record_locked(struct store *store, uint64_t number, struct image_recor
     return r;
 }
 
+int image_next_now(struct store *store, uint64_t *number, struct image_record *ret_record)
+{
+    struct tree table = forest_table(&store->forest);
+    uint64_t key = *number / IMAGE_RECORDS_PER_PAGE * REFS_PER_PAGE;
+    struct page *page = NULL;
+    uint64_t span = 0;
+    int r = forest_find(&store->forest, slot_load(table.root), table.level, table.rank, key, &page,
+                        &span);
+
+    if (r != 0) {
+        return r;
+    }
+    if (page == NULL) {
+        uint64_t pages = max_u64(span / REFS_PER_PAGE, 1);
+
+        *number = (*number / IMAGE_RECORDS_PER_PAGE + pages) * IMAGE_RECORDS_PER_PAGE;
+        return -ENOENT;
+    }
+    do {
+        unsigned offset = (unsigned)(*number % IMAGE_RECORDS_PER_PAGE) * IMAGE_RECORD_BYTES;
+        const char *refusal = image_record_decode(page->bytes + offset, *number, ret_record);
+
+        if (refusal != NULL) {
+            return varve_fail(EIO, "the record of image %llu %s", (unsigned long long)*number,
+                              refusal);
+        }
+        if (ret_record->image != 0) {
+            return 0;
+        }
+        ++*number;
+    } while (*number % IMAGE_RECORDS_PER_PAGE != 0);
+    return -ENOENT;
+}
+
 int image_new_locked(struct store *store, uint64_t number, struct store_image **ret_image)
 {
     if (!number_fits(number)) {
@@ -161,7 +195,9 @@ uint64_t image_outstanding(const struct image_record *record)
     if ((record->flags & STORE_IMAGE_RESERVED) == 0) {
         return 0;
     }
-    return blocks - min_u64(blocks, record->root.mapped);
+    uint64_t own = record->root.mapped - min_u64(record->root.mapped, record->shared);
+
+    return blocks - min_u64(blocks, own);
 }
 
 void image_count(struct store *store, const struct image_record *record, bool in)
@@ -171,6 +207,7 @@ void image_count(struct store *store, const struct image_record *record, bool in
     store->mapped_blocks += sign * record->root.mapped;
     store->logical_bytes += sign * record->size;
     store->reserved_blocks += sign * image_outstanding(record);
+    store->shared_blocks += sign * record->shared;
 }
 
 void image_reload_root(struct store *store, struct store_image *image)

@@ -66,7 +66,11 @@ static int step_reclaim(struct store *store)
         r = store_provide_locked(store);
     }
     r = r < 0 ? r : store_check_counts_locked(store);
-    return r < 0 ? r : !idle;
+    if (r == 0 && idle) {
+        return store_shares_step_locked(store, false);
+    }
+    store_shares_stale_locked(store);
+    return r < 0 ? r : 1;
 }
 
 int store_discard_step_locked(struct store *store)
@@ -138,7 +142,7 @@ static bool has_work(const struct store *store, enum store_work work)
     case STORE_COMMIT:
         return commit_due(store);
     case STORE_RECLAIM:
-        return store->forest.trash > 0;
+        return store->forest.trash > 0 || store_shares_due(store, false);
     case STORE_CHECKPOINT: /* when it can go on, each commit wakes for it */
     case STORE_DISCARD:
     case STORE_WORKS:
@@ -199,8 +203,12 @@ int store_settle(struct store *store)
     int r = 0;
 
     pthread_mutex_lock(&store->lock);
-    while (r >= 0 && (store->forest.trash > 0 || space_totals(store->space).held > 0)) {
+    while (r >= 0 && (store->forest.trash > 0 || space_totals(store->space).held > 0 ||
+                      store_shares_due(store, true))) {
         r = step_reclaim(store);
+        if (r == 0) {
+            r = store_shares_step_locked(store, true);
+        }
         if (r == 0) {
             r = store_checkpoint_locked(store);
         }
@@ -222,7 +230,7 @@ void store_get_stats(struct store *store, struct store_stats *ret_stats)
     ret_stats->used_bytes = totals.used << BLOCK_SHIFT;
     ret_stats->free_bytes = totals.free << BLOCK_SHIFT;
     ret_stats->held_bytes = totals.held << BLOCK_SHIFT;
-    ret_stats->reserve_bytes = (store->reserve + store->reserved_blocks) << BLOCK_SHIFT;
+    ret_stats->reserve_bytes = (store->reserve + store_set_aside_locked(store)) << BLOCK_SHIFT;
     ret_stats->metadata_bytes = store->forest.map_blocks << BLOCK_SHIFT;
     ret_stats->journal_bytes = store->ring.blocks << BLOCK_SHIFT;
     ret_stats->journal_used_bytes = ring_used(&store->ring) << BLOCK_SHIFT;

@@ -75,6 +75,7 @@ int volume_stat_locked(struct varve *varve, const struct catalog_volume *row,
     if (!volume.damaged) {
         volume.size = info.size;
         volume.mapped_bytes = info.mapped;
+        volume.set_aside_bytes = info.set_aside;
     }
     attendance_of(varve->attachments, row->image, &attendance);
     volume.connections = attendance.seats;

@@ -192,34 +192,37 @@ static int take(struct group *group)
 }
 
 /* Each block that a reserved volume holds is shared by its snapshot and needs a new place when it
- * is written again: without room for all of them what was promised to its client would be broken.
- */
+ * is written again: as much as it has for itself is set aside with the snapshot. The store makes
+ * sure of that; here it is said in the words of who asked. */
 static int check_room(const struct group *group)
 {
     const struct catalog_snapshot *first = NULL;
-    uint64_t wanted = 0, available;
+    uint64_t wanted = 0, missing = 0;
     size_t reserved = 0;
+    int r = 0;
 
     for (size_t i = 0; i < group->count; i++) {
         struct store_image_info info;
-        int r = store_image_stat(group->varve->store, group->clones[i].source, &info);
 
+        r = store_image_stat(group->varve->store, group->clones[i].source, &info);
         if (r != 0)
             return r;
         if ((info.flags & STORE_IMAGE_RESERVED) == 0)
             continue;
         first = first == NULL ? &group->rows[i] : first;
-        wanted += info.mapped;
+        wanted += info.size > info.set_aside ? info.size - info.set_aside : 0;
         reserved++;
     }
-    available = wanted == 0 ? 0 : store_available(group->varve->store, wanted);
-    if (first == NULL || available >= wanted)
-        return 0;
-    return varve_fail(
-        ENOSPC,
-        "volume '%s' is reserved%s, and a snapshot needs as much free space as it "
-        "holds, %" PRIu64 " MiB, for the writes that follow; %" PRIu64 " MiB are free",
-        first->volume, reserved > 1 ? " and not the only one" : "", wanted >> 20, available >> 20);
+    if (wanted > 0)
+        r = store_aside_fits(group->varve->store, wanted, &missing);
+    if (r != -ENOSPC)
+        return r;
+    return varve_fail(ENOSPC,
+                      "volume '%s' is reserved%s, and a snapshot sets aside as much free space as "
+                      "it has for itself, %s, for the writes that follow: %" PRIu64
+                      " bytes are missing",
+                      first->volume, reserved > 1 ? " and not the only one" : "",
+                      show_size(wanted).text, missing);
 }
 
 static int make_group(struct group *group, const char *const *volumes, size_t count,

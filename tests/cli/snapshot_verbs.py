@@ -127,24 +127,28 @@ def bad(store):
 
 
 def reserved(store):
-    """A snapshot of a reserved volume is refused while there is no room to write all of it again."""
+    """What a reserved volume shares is set aside, or nothing is made."""
+    def aside(name):
+        return store.json("volumes", "show", name)["set_aside_bytes"]
+
     image = store.folder / "image"
     image.write_bytes(os.urandom(16 << 20))
     store.done("import", str(image), "source")
     store.done("volumes", "create", "thick", "--from", "source", "--reserved")
-    store.done("volumes", "create", "other", "--size", "32M", "--reserved")
+    assert (aside("source"), aside("thick")) == (0, 16 << 20)
+    assert "Set aside" in store.done("volumes", "show", "thick")
+    store.done("volumes", "create", "other", "--size", "16M", "--reserved")
     before = names(store), store.json("log")
-    store.refused(NO_SPACE, "snapshots", "create", "thick@a", says="volume 'thick' is reserved, and a snapshot needs as much free space as it holds, 16 MiB, ")
-    store.refused(NO_SPACE, "snapshots", "create", "source", "thick", "--name", "a", says="reserved")
+    store.refused(NO_SPACE, "volumes", "create", "more", "--from", "thick", "--reserved", says="bytes too few")
     assert (names(store), store.json("log")) == before, "something changed"
-    store.done("snapshots", "create", "source@a")
+    store.done("snapshots", "create", "source", "thick", "--name", "a")
+    store.done("volumes", "delete", "source", "--yes")
     store.done("volumes", "delete", "other", "--yes")
-    store.done("snapshots", "create", "thick@a")
     store.done("volumes", "rollback", "thick", "--to", "a", "--no-save", "--yes")
+    assert aside("thick") == 16 << 20
     for ref in ("source@a", "thick@a"):
         store.done("snapshots", "delete", ref, "--yes")
-    for name in ("source", "thick"):
-        store.done("volumes", "delete", name, "--yes")
+    store.done("volumes", "delete", "thick", "--yes")
     assert store.json("check")["problems"] == 0
 
 

@@ -53,8 +53,16 @@ def read_data(store, known, scratch):
             sys.exit(f"FAIL {ref} has other bytes")
 
 
-def write_some(store):
+def set_aside(store, known):
+    for name, wanted in known.get("aside", {"kept": 1 << 20}).items():
+        found = json.loads(varve(store, "volumes", "show", name, "--json"))["set_aside_bytes"]
+        if found != wanted:
+            sys.exit(f"FAIL {found} bytes are set aside for {name}, not {wanted}")
+
+
+def write_some(store, known):
     varve(store, "volumes", "create", "new", "--size", "1M")
+    set_aside(store, known)
     varve(store, "volumes", "resize", "alpha", "--size", "8M", "--yes")
     varve(store, "volumes", "delete", "renamed", "--yes")
     varve(store, "datasets", "versions", "verify", "team/words:prod")
@@ -86,7 +94,7 @@ def set_feature(store, field):
         for at in COPIES:
             extents.seek(at)
             block = bytearray(extents.read(BLOCK))
-            struct.pack_into("<Q", block, field, UNKNOWN)
+            struct.pack_into("<Q", block, field, UNKNOWN | struct.unpack_from("<Q", block, field)[0])
             struct.pack_into("<I", block, CRC, crc32c(block[:CRC]))
             extents.seek(at)
             extents.write(block)
@@ -104,13 +112,13 @@ def one(archive, scratch):
     store = fresh("as it was")
     read_names(store, known)
     read_data(store, known, scratch)
-    write_some(store)
+    write_some(store, known)
 
     store = fresh("compatible")
     set_feature(store, COMPATIBLE)
     read_names(store, known)
     read_data(store, known, scratch)
-    write_some(store)
+    write_some(store, known)
     with open(store / "extents", "rb") as extents:
         if struct.unpack_from("<Q", extents.read(BLOCK), COMPATIBLE)[0] != UNKNOWN:
             sys.exit("FAIL an unknown compatible feature is not kept")

@@ -143,6 +143,7 @@ static void begin(struct play *play, uint64_t seed)
     uint64_t made;
 
     play->chance.state = seed;
+    play->reserves = seed % 2 == 1;
     disk.stale_cache = chance_hit(&play->chance, 1, 2);
     play->options =
         (struct store_options){.cache_bytes = 1 << 20,

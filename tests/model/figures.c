@@ -46,6 +46,30 @@ static void usage_is(struct play *play, const uint64_t *images, size_t count,
             model_alone(now, images, count));
 }
 
+/* What has to be set aside for it, if it is reserved: all but what it has for itself. */
+static uint64_t aside_wanted(const struct play *play, const struct model_image *image)
+{
+    uint64_t size = (image->size + BLOCK - 1) / BLOCK * BLOCK;
+
+    return size - model_alone(model_now(play->history), &image->number, 1);
+}
+
+/* In a store that has settled. */
+static void aside_is(const struct play *play, struct store *store)
+{
+    const struct model_state *now = model_now(play->history);
+
+    for (size_t i = 0; i < now->count; i++) {
+        const struct model_image *image = &now->images[i];
+        struct store_image_info info;
+
+        if (store_image_stat(store, image->number, &info) != 0)
+            play_failed(play, "store_image_stat fails");
+        must_be(play, "set aside", image->number, info.set_aside,
+                (info.flags & STORE_IMAGE_RESERVED) != 0 ? aside_wanted(play, image) : 0);
+    }
+}
+
 static void image_is(struct play *play, const struct model_image *image)
 {
     struct store_image_info info;
@@ -53,6 +77,10 @@ static void image_is(struct play *play, const struct model_image *image)
 
     if (store_image_stat(play->store, image->number, &info) != 0)
         play_failed(play, "store_image_stat fails");
+    if ((info.flags & STORE_IMAGE_RESERVED) != 0 && info.set_aside < aside_wanted(play, image))
+        play_failed(play, "image %llu: %llu bytes are set aside, and it can write %llu",
+                    (unsigned long long)image->number, (unsigned long long)info.set_aside,
+                    (unsigned long long)aside_wanted(play, image));
     must_be(play, "mapped by stat", image->number, info.mapped, model_mapped(image));
     usage_is(play, &image->number, 1, &usage);
 }
@@ -122,6 +150,7 @@ static void comes_back(const struct play *play, const uint64_t *images, size_t c
     if (store_open(sim_disk_io(disk), &play->options, &store) != 0)
         play_failed(play, "the copy does not open");
     before = used_after_settling(play, store);
+    aside_is(play, store);
     for (size_t i = 0; i < count; i++)
         if (store_image_delete(store, images[i]) != 0)
             play_failed(play, "the copy does not delete");
@@ -159,7 +188,8 @@ static void run_history(uint64_t seed, bool verbose, const char *again)
 {
     const struct sim_options disk = {.seed = seed, .journal_size = 1 << 20};
     const struct store_geometry geometry = {.limit = 64 << 20, .journal = 1 << 20};
-    struct play play = {.repeat = again, .chance.state = seed, .verbose = verbose};
+    struct play play = {
+        .repeat = again, .chance.state = seed, .verbose = verbose, .reserves = true};
 
     play.options = (struct store_options){.cache_bytes = 1 << 20,
                                           .extent_slots = 2,

@@ -220,6 +220,12 @@ bool play_flush(struct play *play)
     return rc == 0;
 }
 
+/* Of the head that is made now. */
+static unsigned head_flags(const struct play *play)
+{
+    return play->reserves && play->operation % 3 == 1 ? STORE_IMAGE_RESERVED : 0;
+}
+
 bool play_create(struct play *play, uint64_t size, uint64_t *ret_image)
 {
     uint64_t image = 0;
@@ -227,7 +233,7 @@ bool play_create(struct play *play, uint64_t size, uint64_t *ret_image)
 
     play->operation++;
     model_create(model_change(play->history, false), MODEL_NUMBER_UNKNOWN, size);
-    rc = store_image_create(play->store, size, 0, "created", &image);
+    rc = store_image_create(play->store, size, head_flags(play), "created", &image);
     say(play, "create image %llu of %llu bytes", (unsigned long long)image,
         (unsigned long long)size);
     if (rc == 0 && !sim_disk_is_dead(play->disk)) {
@@ -246,7 +252,7 @@ bool play_clone(struct play *play, uint64_t source, bool frozen, uint64_t *ret_i
     int rc;
 
     play->operation++;
-    clone.flags = frozen ? STORE_IMAGE_FROZEN : 0;
+    clone.flags = frozen ? STORE_IMAGE_FROZEN : head_flags(play);
     model_clone(model_change(play->history, false), MODEL_NUMBER_UNKNOWN, source, frozen);
     rc = store_image_clone(play->store, &clone, 1);
     say(play, "%s image %llu of %llu", frozen ? "snapshot" : "clone",

@@ -21,6 +21,7 @@ struct play {
     bool forgiving;     /* faults are about: EIO and ENOMEM are legal answers */
     bool refused_now;   /* the last answer was ENOSPC */
     uint64_t moved;     /* bytes, by compactions */
+    bool reserves;      /* every third head is a reserved image */
     const char *repeat; /* the command that repeats this */
 };
 

@@ -178,6 +178,7 @@ static void run_lap(struct lap *lap, uint64_t seed)
     lap->stops_done = 0;
     lap->play.operation = lap->play.moved = 0;
     lap->play.chance.state = seed;
+    lap->play.reserves = seed % 2 == 1;
     lap->play.repeat = lap->repeat;
     choose_options(lap, &disk, &store);
     lap->play.disk = sim_disk_new(&disk);

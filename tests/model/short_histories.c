@@ -206,6 +206,7 @@ static struct sim_disk *template_disk(struct search *search, struct model_histor
     uint64_t made;
 
     play->disk = sim_disk_new(&disk);
+    play->reserves = true; /* the first one is */
     play_begin(play, &search->geometry);
     play_create(play, IMAGE, &made);
     play_write(play, made, 0, (uint64_t)3 * BLOCK, false);

@@ -2,6 +2,94 @@
 #include <errno.h>
 
 #include "trial_snapshots.h"
+#include "volume/guard.h"
+
+static uint64_t set_aside(struct varve *varve, const char *name)
+{
+    struct varve_volume volume;
+
+    CHECK_EQ(varve_volume_show(varve, name, &volume), 0);
+    return volume.set_aside_bytes;
+}
+
+/* Deletes are counted down, and what is shared after them. */
+static void settle(struct varve *varve)
+{
+    CHECK_EQ(store_settle(varve->store), 0);
+}
+
+/* What a snapshot makes the volume share is set aside with it, is used up by writes and trims, and
+ * comes back with the snapshot. */
+static void snapshot_of_a_reserved_volume(void)
+{
+    struct varve *varve = trial_open(trial_make("shared"), 0);
+    struct varve_volume_options options = {.size = 20 * MIB, .reserved = true};
+    struct varve_stats before, after;
+
+    CHECK_EQ(varve_volume_create(varve, "a", &options), 0);
+    CHECK_EQ(set_aside(varve, "a"), 20 * MIB);
+    for (uint64_t at = 0; at < 2 * MIB; at += PIECE)
+        put(varve, "a", 1, at);
+    CHECK_EQ(set_aside(varve, "a"), 18 * MIB);
+    varve_get_stats(varve, &before);
+    CHECK_EQ(snap(varve, "a@x"), 0);
+    CHECK_EQ(set_aside(varve, "a"), 20 * MIB);
+    varve_get_stats(varve, &after);
+    CHECK(after.reserve_bytes >= before.reserve_bytes + 2 * MIB);
+    for (uint64_t at = 0; at < MIB; at += PIECE)
+        put(varve, "a", 2, at);
+    CHECK_EQ(set_aside(varve, "a"), 19 * MIB);
+    CHECK_EQ(snap(varve, "a@y"), 0);
+    CHECK_EQ(set_aside(varve, "a"), 20 * MIB);
+    /* the first: of it the volume has a half still, which nothing else holds but y */
+    CHECK_EQ(varve_snapshot_delete(varve, "a@x"), 0);
+    settle(varve);
+    CHECK_EQ(set_aside(varve, "a"), 20 * MIB);
+    CHECK_EQ(varve_snapshot_delete(varve, "a@y"), 0);
+    settle(varve);
+    CHECK_EQ(set_aside(varve, "a"), 18 * MIB);
+    varve_get_stats(varve, &after);
+    CHECK_EQ(after.reserve_bytes, before.reserve_bytes);
+    close_checked(varve);
+}
+
+/* Others use all space that is left; what the snapshot set aside is not theirs. */
+static void others_do_not_take_it(void)
+{
+    struct varve *varve = trial_open(trial_make("others"), 0);
+    struct varve_volume_options options = {.size = 20 * MIB, .reserved = true};
+    struct varve_export *export = NULL;
+    static unsigned char piece[16 * PIECE];
+    int r = 0;
+
+    CHECK_EQ(varve_volume_create(varve, "a", &options), 0);
+    CHECK_EQ(trial_create(varve, "b", 1024 * MIB), 0);
+    CHECK_EQ(varve_export_open(varve, "a", "writer", false, &export), 0);
+    memset(piece, 1, sizeof piece);
+    for (uint64_t at = 0; at < 20 * MIB; at += sizeof piece)
+        CHECK_EQ(varve_export_write(export, piece, sizeof piece, at, 0), 0);
+    varve_export_close(export);
+    CHECK_EQ(snap(varve, "a@x"), 0);
+    CHECK_EQ(varve_export_open(varve, "b", "writer", false, &export), 0);
+    for (uint64_t at = 0; r == 0 && at < 1024 * MIB; at += sizeof piece)
+        r = varve_export_write(export, piece, sizeof piece, at, 0);
+    varve_export_close(export);
+    CHECK_EQ(r, -ENOSPC);
+    CHECK_EQ(varve_sync(varve), 0);
+    CHECK_EQ(varve_export_open(varve, "a", "writer", false, &export), 0);
+    memset(piece, 2, sizeof piece);
+    for (uint64_t at = 0; at < 20 * MIB; at += sizeof piece)
+        CHECK_EQ(varve_export_write(export, piece, sizeof piece, at, 0), 0);
+    varve_export_close(export);
+    CHECK_EQ(set_aside(varve, "a"), 0);
+    CHECK_EQ(snap(varve, "a@y"), -ENOSPC);
+    CHECK_HAS(varve_error(), "bytes are missing");
+    CHECK_EQ(get(varve, "a@x", 19 * MIB), 1);
+    CHECK_EQ(varve_snapshot_delete(varve, "a@x"), 0);
+    CHECK_EQ(snap(varve, "a@y"), 0);
+    CHECK_EQ(set_aside(varve, "a"), 20 * MIB);
+    close_checked(varve);
+}
 
 /* A reserved clone sets its whole size aside, since each of its blocks may be written. */
 static void reserved_clone(void)
@@ -70,7 +158,8 @@ static void room_of_a_reserved_volume(void)
     }
     CHECK(others > 2 && others < 100);
     CHECK_EQ(snap(varve, "a@y"), -ENOSPC);
-    CHECK_HAS(varve_error(), "volume 'a' is reserved, and a snapshot needs as much free space");
+    CHECK_HAS(varve_error(),
+              "volume 'a' is reserved, and a snapshot sets aside as much free space");
     CHECK_EQ(varve_volume_rollback(varve, "a", "a@x", true, NULL), -ENOSPC);
     list_is(varve, NULL, "a@x ");
     CHECK_EQ(get(varve, "a", 0), 1);
@@ -94,6 +183,8 @@ static void room_of_a_reserved_volume(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"snapshot of a reserved volume", snapshot_of_a_reserved_volume},
+        {"others do not take it", others_do_not_take_it},
         {"reserved clone", reserved_clone},
         {"rollback of a reserved volume", rollback_of_a_reserved_volume},
         {"room of a reserved volume", room_of_a_reserved_volume},
