@@ -27,8 +27,8 @@ void lookahead_begin(void)
     own.window = WINDOW_SMALL;
 }
 
-/* Returns how many reads wait that were not told before. */
-static unsigned peek(size_t window, struct waiting_read *reads, bool *ret_more)
+/* Returns how many reads wait that were not told before, up to `max`. */
+static unsigned peek(size_t window, struct waiting_read *reads, unsigned max, bool *ret_more)
 {
     uint8_t *bytes = malloc(window);
     ssize_t length = bytes ? recv(own.fd, bytes, window, MSG_PEEK | MSG_DONTWAIT) : 0;
@@ -36,7 +36,7 @@ static unsigned peek(size_t window, struct waiting_read *reads, bool *ret_more)
     bool cut = false;
 
     if (length > 0) {
-        count = waiting_reads(bytes, (size_t)length, &own.mark, reads, READS_MAX, &cut);
+        count = waiting_reads(bytes, (size_t)length, &own.mark, reads, max, &cut);
     }
     *ret_more = cut && (size_t)length == window;
     if (length < WINDOW_SMALL) {
@@ -51,11 +51,11 @@ static void look_ahead(struct varve_export *export)
     struct waiting_read reads[READS_MAX];
     struct varve_ahead ahead[READS_MAX];
     bool more;
-    unsigned count = peek(own.window, reads, &more);
+    unsigned count = peek(own.window, reads, READS_MAX, &more);
 
     if (more && own.window < WINDOW_LARGE) {
         own.window = WINDOW_LARGE; /* the next time too */
-        count += peek(own.window, reads + count, &more);
+        count += peek(own.window, reads + count, READS_MAX - count, &more);
     }
     for (unsigned i = 0; i < count; i++) {
         ahead[i] = (struct varve_ahead){reads[i].offset, reads[i].length};
