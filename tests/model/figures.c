@@ -138,19 +138,25 @@ static uint64_t used_after_settling(const struct play *play, struct store *store
     return stats.used_bytes;
 }
 
-/* On a copy: what the deletes bring back. Pages of the table of images come back besides. */
-static void comes_back(const struct play *play, const uint64_t *images, size_t count,
-                       const struct store_usage *usage)
+/* On a copy: what the deletes bring back. Pages of the table of images come back besides. Foretold
+ * by the copy: pages that were made an image's own for a change that then was none (a hole where
+ * one was) are shared again after recovery. */
+static void comes_back(const struct play *play, const uint64_t *images, size_t count, uint64_t data)
 {
     struct sim_disk *disk = sim_disk_copy(play->disk, play->operation);
     struct store *store;
-    uint64_t before, back, wanted = usage->data + usage->metadata;
+    struct store_usage usage;
+    uint64_t before, back, wanted;
 
     sim_disk_reboot(disk);
     if (store_open(sim_disk_io(disk), &play->options, &store) != 0)
         play_failed(play, "the copy does not open");
     before = used_after_settling(play, store);
     aside_is(play, store);
+    if (store_images_usage(store, images, count, &usage) != 0)
+        play_failed(play, "store_images_usage fails on the copy");
+    must_be(play, "data of several on the copy", images[0], usage.data, data);
+    wanted = usage.data + usage.metadata;
     for (size_t i = 0; i < count; i++)
         if (store_image_delete(store, images[i]) != 0)
             play_failed(play, "the copy does not delete");
@@ -181,7 +187,7 @@ static void all_is(struct play *play)
     if (count == 0)
         return;
     usage_is(play, some, count, &usage);
-    comes_back(play, some, count, &usage);
+    comes_back(play, some, count, usage.data);
 }
 
 static void run_history(uint64_t seed, bool verbose, const char *again)
