@@ -302,6 +302,10 @@ int store_commit_flush_locked(struct store *store);
 /* After a change, before its answer: begins its commit when a flush is to be expected next. Lets
  * the lock go. */
 void store_commit_early_locked(struct store *store);
+/* Before full extents are written out: commits when then all that they hold is carried by the
+ * journal. Best effort. False when a commit is under way, whose end is to be waited for: it wakes
+ * for STORE_WRITE_OUT. Lets the lock go. */
+bool store_commit_carry_locked(struct store *store);
 /* Once, or -EAGAIN when another commit or write-out is under way and `wait` is false. */
 int store_commit_once(struct store *store, bool wait);
 

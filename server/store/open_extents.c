@@ -229,3 +229,20 @@ bool open_extents_full(const struct open_extents *x)
     }
     return false;
 }
+
+bool open_extents_part_carried(const struct open_extents *x)
+{
+    for (unsigned i = 0; i < x->extents; i++) {
+        const struct open_extent *e = &x->extent[i];
+        bool carried = false, uncarried = false;
+
+        for (unsigned w = 0; e->state == EXTENT_SEALED && !e->writing && w < EXTENT_WORDS; w++) {
+            carried = carried || e->carried[w] != 0;
+            uncarried = uncarried || (extent_unwritten(e, w) & ~e->carried[w]) != 0;
+        }
+        if (carried && uncarried) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -108,5 +108,7 @@ static inline uint64_t extent_unwritten(const struct open_extent *extent, unsign
  * now?
  */
 bool open_extents_full(const struct open_extents *x);
+/* One of those holds blocks that a journal carries, and others that none does yet. */
+bool open_extents_part_carried(const struct open_extents *x);
 
 #endif

@@ -346,6 +346,9 @@ int store_commit_once(struct store *store, bool wait)
         store_wake_locked(store, STORE_CHECKPOINT);
     }
     store_wake_locked(store, STORE_COMMIT); /* nobody was woken for what came meanwhile */
+    if (open_extents_full(&store->extents)) {
+        store_wake_locked(store, STORE_WRITE_OUT);
+    }
     pthread_cond_broadcast(&store->changed);
     return r;
 }
@@ -358,4 +361,17 @@ int store_commit_locked(struct store *store, uint64_t lsn)
         r = store_commit_once(store, true);
     }
     return r;
+}
+
+/* What is written to its place before a batch carries it makes the next commit sync the extents,
+ * which just got a full one: milliseconds, for which a client waits. When flushes come often the
+ * last few blocks are all that is missing. A commit that is under way may have begun before them,
+ * the one after it has not: so this ends. */
+bool store_commit_carry_locked(struct store *store)
+{
+    if (store->failed || !open_extents_part_carried(&store->extents) ||
+        !can_travel(store, open_extents_pending(&store->extents))) {
+        return true;
+    }
+    return store_commit_once(store, false) != -EAGAIN || !store->committing;
 }

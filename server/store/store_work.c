@@ -103,7 +103,7 @@ static int step_locked(struct store *store, enum store_work work)
     }
     switch (work) {
     case STORE_WRITE_OUT:
-        return store_write_out_locked(store, false);
+        return store_commit_carry_locked(store) ? store_write_out_locked(store, false) : 0;
     case STORE_COMMIT:
         if (!commit_due(store)) {
             return 0;
@@ -138,7 +138,8 @@ static bool has_work(const struct store *store, enum store_work work)
     }
     switch (work) {
     case STORE_WRITE_OUT:
-        return open_extents_full(&store->extents);
+        return open_extents_full(&store->extents) &&
+               !(store->committing && open_extents_part_carried(&store->extents));
     case STORE_COMMIT:
         return commit_due(store);
     case STORE_RECLAIM:
