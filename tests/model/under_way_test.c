@@ -207,7 +207,8 @@ static void play(enum moment moment)
     for (unsigned b = 0; b < BESIDE; b++) /* a run of places that become free with it */
         write_blocks(b, 1);
     flush();
-    if (moment != DURING_A_COMMIT) { /* one write and its flush: another is expected */
+    /* a write and its flush, twice: after the next write another is expected */
+    for (unsigned i = 0; moment != DURING_A_COMMIT && i < 2; i++) {
         write_blocks(OVERWRITTEN + 1, 1);
         flush();
     }
