@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-#include "base/block.h"
-
-/* One sample counts so much. A client that sleeps between a write and its flush does so now and
- * then: a longer distance says no more than this one. */
-enum { APART_SHARE = 8, APART_MAX = 250000 };
-
 void flush_pattern_begin(struct flush_pattern *pattern)
 {
     memset(pattern, 0, sizeof *pattern);
@@ -19,7 +13,6 @@ bool flush_pattern_change(struct flush_pattern *pattern, unsigned after)
     bool expected = false;
 
     pattern->changes++;
-    pattern->answered = 0;
     for (unsigned period = 0; period < FLUSH_PERIODS; period++) {
         expected = expected ||
                    (pattern->row[period] >= after && pattern->before[period] == pattern->changes);
@@ -27,19 +20,8 @@ bool flush_pattern_change(struct flush_pattern *pattern, unsigned after)
     return expected;
 }
 
-void flush_pattern_answer(struct flush_pattern *pattern, uint64_t now)
+void flush_pattern_flush(struct flush_pattern *pattern, bool in_vain)
 {
-    pattern->answered = now;
-}
-
-void flush_pattern_flush(struct flush_pattern *pattern, uint64_t now, bool in_vain)
-{
-    if (pattern->answered != 0) {
-        uint64_t apart = min_u64(now - pattern->answered, APART_MAX);
-
-        pattern->apart += apart / APART_SHARE - pattern->apart / APART_SHARE;
-        pattern->answered = 0;
-    }
     for (unsigned period = 0; period < FLUSH_PERIODS; period++) {
         bool same = pattern->changes == pattern->before[period] && !in_vain;
 

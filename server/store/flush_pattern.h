@@ -21,17 +21,13 @@ struct flush_pattern {
         before[FLUSH_PERIODS];   /* changes before the last flush, and before the one before it */
     unsigned row[FLUSH_PERIODS]; /* flushes in a row that came after as many changes as the last
                                     one, and as the one before it */
-    uint64_t answered; /* now() when a change was answered after which a flush is expected, or 0 */
-    uint64_t apart;    /* nanoseconds from such an answer to its flush, smoothed */
 };
 
 void flush_pattern_begin(struct flush_pattern *pattern);
 /* Counts a change. True when a flush is to be expected next, since that has been so `after` times
  * in a row. */
 bool flush_pattern_change(struct flush_pattern *pattern, unsigned after);
-/* The change after which a flush is expected is about to be answered. */
-void flush_pattern_answer(struct flush_pattern *pattern, uint64_t now);
 /* A flush begins. `in_vain`: what was done because it was expected was of no use. */
-void flush_pattern_flush(struct flush_pattern *pattern, uint64_t now, bool in_vain);
+void flush_pattern_flush(struct flush_pattern *pattern, bool in_vain);
 
 #endif

@@ -100,12 +100,12 @@ struct batch_under_way {
     struct extent_blocks travel; /* what it holds of open extents */
 };
 
-/* What is done before anybody asks for it, since a flush is to be expected: see store_commit.c. */
-struct early_commit {
+/* A batch that was written before anybody asked for it, since a flush is to be expected: see
+ * store_commit.c. While it is active no other batch is begun. */
+struct early_batch {
     struct flush_pattern pattern;
-    bool wanted; /* the background is to commit */
-    bool active; /* or a batch was written: while that is not synced no other is begun */
-    struct batch_under_way way; /* that batch */
+    bool active;
+    struct batch_under_way way;
 };
 
 struct store {
@@ -152,7 +152,7 @@ struct store {
     uint64_t last_commit; /* io now() */
     uint8_t *batch;       /* the batch being written */
     size_t batch_size;
-    struct early_commit early;
+    struct early_batch early;
     uint64_t inline_max;   /* blocks */
     uint64_t straight_min; /* blocks: pieces of that many are large */
 
@@ -299,8 +299,8 @@ int image_next_now(struct store *store, uint64_t *number, struct image_record *r
 int store_commit_locked(struct store *store, uint64_t lsn);
 /* The same for all that is published, on behalf of a client. */
 int store_commit_flush_locked(struct store *store);
-/* After a change, before its answer: begins its commit when a flush is to be expected next. Lets
- * the lock go. */
+/* After a change, before its answer: begins to write its batch when a flush is to be expected next.
+ * Lets the lock go. */
 void store_commit_early_locked(struct store *store);
 /* Before full extents are written out: commits when then all that they hold is carried by the
  * journal. Best effort. False when a commit is under way, whose end is to be waited for: it wakes

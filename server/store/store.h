@@ -48,10 +48,8 @@ struct store_options {
                                 64 KiB */
     bool stage_large;        /* large writes go through the open extents, too: for a caller that has
                                 nobody to receive the next one meanwhile, and so wants its answer soon */
-    unsigned early_after;    /* after so many flushes in a row that were to be expected, a commit is
-                                begun before its flush comes; 0: 4 */
-    uint64_t early_apart;    /* when a flush comes so many nanoseconds after its write, or later,
-                                that is left to STORE_COMMIT; 0: 40 us */
+    unsigned early_after;    /* after so many flushes in a row that were to be expected, the batch
+                                of a write is begun before its flush comes; 0: 4 */
     bool read_only;          /* replays in memory, writes nothing */
 };
 
@@ -227,8 +225,7 @@ int store_images_shared(struct store *store, uint64_t a, uint64_t b, uint64_t *r
 
 enum store_work {
     STORE_WRITE_OUT,  /* full open extents to their places */
-    STORE_COMMIT,     /* the journal buffer, when it is half full or a second old, or a flush is to
-                         be expected */
+    STORE_COMMIT,     /* the journal buffer, when it is half full or a second old */
     STORE_CHECKPOINT, /* one bounded piece of a checkpoint, when one is due or running */
     STORE_RECLAIM,    /* count down what deletes and trims left, and what is shared since */
     STORE_DISCARD,    /* hand freed space back below */

@@ -263,11 +263,9 @@ static int commit(struct store *store, bool wait)
     return 0;
 }
 
-/* The batch is written before the write is answered, and only a sync is left for the flush. Until
- * that sync nothing counts on the batch; it is a commit that takes its time. */
 static void write_early(struct store *store, unsigned pending, uint64_t at)
 {
-    struct early_commit *early = &store->early;
+    struct early_batch *early = &store->early;
 
     if (build(store, log_tail(&store->log), log_head(&store->log), pending, at, &early->way) < 0) {
         return;
@@ -285,14 +283,13 @@ static void write_early(struct store *store, unsigned pending, uint64_t at)
 
 /*
  * A client that waits for each of its blocks sends a write, takes the answer, sends a flush, and
- * waits. While it does the first three the disk could work already, when the flush is to be
- * expected. If it takes its time (a file system on a kernel's device does) another thread makes the
- * commit meanwhile, an ordinary one. If it does not, the change of threads costs more than is
- * gained: then only the write is begun, here.
+ * waits. While it does the first three the disk could work already: when the flush is to be
+ * expected, the batch is written before the write is answered, and only a sync is left for the
+ * flush. Until that sync nothing counts on the batch; it is a commit that takes its time.
  */
 void store_commit_early_locked(struct store *store)
 {
-    struct early_commit *early = &store->early;
+    struct early_batch *early = &store->early;
     uint64_t bytes = log_head(&store->log) - log_tail(&store->log);
     uint64_t at;
 
@@ -303,23 +300,17 @@ void store_commit_early_locked(struct store *store)
     if (!early->active && !store->committing && !store->failed && pending > 0 && bytes > 0 &&
         can_travel(store, pending) &&
         ring_place(&store->ring, journal_batch_blocks((uint32_t)bytes, pending), &at)) {
-        if (early->pattern.apart >= store->options.early_apart) {
-            early->wanted = true;
-            store_wake_locked(store, STORE_COMMIT);
-        } else {
-            write_early(store, pending, at);
-        }
+        write_early(store, pending, at);
     }
-    flush_pattern_answer(&early->pattern, store->io->ops->now(store->io));
 }
 
 int store_commit_flush_locked(struct store *store)
 {
-    struct early_commit *early = &store->early;
+    struct early_batch *early = &store->early;
     uint64_t head = log_head(&store->log);
     bool in_vain = early->active && early->way.batch.lsn + early->way.batch.record_bytes < head;
 
-    flush_pattern_flush(&early->pattern, store->io->ops->now(store->io), in_vain);
+    flush_pattern_flush(&early->pattern, in_vain);
     return store_commit_locked(store, head);
 }
 
@@ -338,7 +329,6 @@ int store_commit_once(struct store *store, bool wait)
         return 0;
     }
     store->committing = true;
-    store->early.wanted = false;
     r = commit(store, wait);
     store->committing = false;
     store->last_commit = store->io->ops->now(store->io);

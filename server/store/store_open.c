@@ -14,7 +14,6 @@
 #define LOG_BYTES_MAX          ((uint64_t)4 << 20)
 #define EXTENTS_DEFAULT        16
 #define EARLY_AFTER_DEFAULT    4
-#define EARLY_APART_DEFAULT    40000
 #define EXTENTS_MIN            2
 #define EXTENT_BLOCKS_MIN      8
 
@@ -135,9 +134,6 @@ static void set_options(struct store *store, const struct store_options *options
     }
     if (o->early_after == 0) {
         o->early_after = EARLY_AFTER_DEFAULT;
-    }
-    if (o->early_apart == 0) {
-        o->early_apart = EARLY_APART_DEFAULT;
     }
     if (o->dirty_bytes == 0) {
         o->dirty_bytes = o->cache_bytes / 2;

@@ -53,7 +53,7 @@ static bool commit_due(const struct store *store)
     if (store->committing) {
         return false; /* who is at it says when it is done */
     }
-    return store->early.wanted || waiting >= store->log.size / 2 ||
+    return waiting >= store->log.size / 2 ||
            (waiting > 0 && store->io->ops->now(store->io) - store->last_commit >= COMMIT_INTERVAL);
 }
 

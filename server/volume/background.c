@@ -23,7 +23,7 @@ static const struct {
     enum store_work kinds[KINDS_MAX];
 } duties[WORKERS] = {
     {"varve-write", 1, {STORE_WRITE_OUT}},
-    {"varve-commit", 1, {STORE_COMMIT}}, /* clients wait for it: it does nothing that takes long */
+    {"varve-commit", 1, {STORE_COMMIT}}, /* not behind a checkpoint: once a second */
     {"varve-ckpt", 1, {STORE_CHECKPOINT}},
     {"varve-reclaim", 2, {STORE_RECLAIM, STORE_DISCARD}},
 };

@@ -152,8 +152,7 @@ static void begin(struct play *play, uint64_t seed)
                                .inline_bytes = chance_hit(&play->chance, 1, 2) ? 16384 : 0,
                                .straight_bytes = seed % 2 == 0 ? 0 : 8192,
                                .stage_large = seed / 8 % 2,
-                               .early_after = seed / 2 % 2,
-                               .early_apart = seed / 4 % 2};
+                               .early_after = seed / 2 % 2};
     play->disk = sim_disk_new(&disk);
     play_begin(play, &geometry);
     play_create(play, 100 << 10, &made);

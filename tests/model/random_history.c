@@ -136,7 +136,6 @@ static void choose_options(struct lap *lap, struct sim_options *disk, struct sto
     options->straight_bytes = straight[below(lap, 4)];
     options->stage_large = disk->seed % 3 == 0;
     options->early_after = hit(lap, 2, 3) ? 1 : 0;
-    options->early_apart = disk->seed % 2; /* a step's, or the write's own */
 }
 
 /* With --verbose twice. */

@@ -19,7 +19,7 @@ static unsigned round_of(unsigned changes)
 
     for (unsigned i = 0; i < changes; i++)
         expected |= (unsigned)flush_pattern_change(&pattern, AFTER) << i;
-    flush_pattern_flush(&pattern, 0, false);
+    flush_pattern_flush(&pattern, false);
     return expected;
 }
 
@@ -78,30 +78,8 @@ static void in_vain_begins_anew(void)
     for (int i = 0; i < 2 * AFTER; i++)
         round_of(1);
     flush_pattern_change(&pattern, AFTER);
-    flush_pattern_flush(&pattern, 0, true);
+    flush_pattern_flush(&pattern, true);
     CHECK_EQ(round_of(1), 0);
-}
-
-static void waits(uint64_t apart)
-{
-    flush_pattern_change(&pattern, AFTER);
-    flush_pattern_answer(&pattern, 5000000);
-    flush_pattern_flush(&pattern, 5000000 + apart, false);
-}
-
-static void how_far_apart(void)
-{
-    begin();
-    for (int i = 0; i < 50; i++)
-        waits(60000);
-    CHECK(pattern.apart > 59000 && pattern.apart <= 60000);
-    waits(UINT64_MAX / 2); /* somebody went to lunch: counts, but not for long */
-    CHECK(pattern.apart < 90000);
-    for (int i = 0; i < 50; i++)
-        waits(20000);
-    CHECK(pattern.apart > 19000 && pattern.apart < 21000);
-    round_of(1); /* of which nobody said when it was answered */
-    CHECK(pattern.apart > 19000 && pattern.apart < 21000);
 }
 
 int main(int argc, char **argv)
@@ -113,7 +91,6 @@ int main(int argc, char **argv)
         {"another number begins anew", another_number_begins_anew},
         {"no pattern", no_pattern},
         {"in vain begins anew", in_vain_begins_anew},
-        {"how far apart", how_far_apart},
     };
 
     return check_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
