@@ -62,7 +62,9 @@ tell() { touch "/run/shared/\$1"; }
 await() { until [ -e "/run/shared/\$1" ]; do sleep 0.2; done; }
 export -f tell await
 cd /run
-bash -eEu -o pipefail -c 'trap "echo \"line \\\$LINENO failed: \\\$BASH_COMMAND\"" ERR; . "\$0"' \
+said() { [ "\$BASH_SUBSHELL" != 0 ] || echo "line \$1 failed: \$2"; }
+export -f said
+bash -eEu -o pipefail -c 'trap "said \\\$LINENO \"\\\$BASH_COMMAND\" >&2" ERR; . "\$0"' \
     $(printf %q "$1") </dev/null >/dev/console 2>&1
 echo "guest verdict \$?" >/dev/console
 sync & # which hangs when the script left a device without its server behind

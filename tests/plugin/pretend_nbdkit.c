@@ -32,6 +32,7 @@ static _Thread_local int error_here;
 
 /* --- nbdkit's functions ---- */
 
+void nbdkit_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void nbdkit_error(const char *format, ...)
 {
     va_list arguments;
