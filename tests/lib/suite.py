@@ -26,7 +26,7 @@ from leftovers import Leftovers
 SKIP = 77
 RECALLED = 8  # lines of what a failed test said, once more at the end
 GRACE = 20  # seconds that a test has to clean up after SIGTERM
-DEFAULT_TIMEOUT = 120
+DEFAULT_TIMEOUT = 240  # seconds; only ends what hangs: shared machines are slow at times
 
 
 class Test:
@@ -60,14 +60,14 @@ def program_tests(build, prefix="", slower=1, wrapper=(), env=None):
 
 
 def all_tests(args):
-    tests = list(program_tests(args.build))
+    tests = list(program_tests(args.build, slower=4))
     if args.asan:
-        tests += program_tests(args.asan, "asan/", 4, env={
+        tests += program_tests(args.asan, "asan/", 8, env={
             "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:abort_on_error=1"})
     if args.tsan:
         # without fixed addresses the sanitizer of gcc 12 finds its shadow memory taken
-        tests += program_tests(args.tsan, "tsan/", 8, ["setarch", "-R"],
+        tests += program_tests(args.tsan, "tsan/", 16, ["setarch", "-R"],
                                {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
     return tests + list(script_tests(Path(args.tests).resolve()))
 
