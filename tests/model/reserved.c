@@ -78,7 +78,7 @@ static void share(struct play *play, uint64_t reserved, uint64_t last)
 
 static void one_operation(struct play *play, uint64_t reserved, const uint64_t *others)
 {
-    uint64_t size = size_of(play, reserved), image;
+    uint64_t size, image;
 
     switch (below(play, 10)) {
     case 0:
