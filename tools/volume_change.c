@@ -187,8 +187,8 @@ const struct command volume_create = {
         "Names have up to 63 of a-z 0-9 . _ - and start with a letter or digit. A volume costs\n"
         "no space until it is written, unless it is --reserved: then its size is set aside, and\n"
         "its writes never fail for want of space. Its snapshots and clones set aside what they\n"
-        "make it share, and are refused where that is not free. A clone has the size of what it is made from, or a larger\n"
-        "--size, and depends on nothing.",
+        "make it share, and are refused where that is not free. A clone has the size of what it\n"
+        "is made from, or a larger --size, and depends on nothing.",
     .example = "varve volumes create demo --size 10G\n"
                "varve volumes create trial --from demo@before-upgrade",
     .flags = COMMAND_STORE | COMMAND_JSON,
