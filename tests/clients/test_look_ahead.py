@@ -10,6 +10,7 @@ import mmap
 import os
 import random
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -279,23 +280,39 @@ class LookAhead(unittest.TestCase):
         libc.munmap(address, length)
         return sum(pages.raw[place] & 1 for place in places)
 
-    @unittest.skipUnless(serializes(), "this nbdkit works on several requests of a connection at once")
-    def test_the_others_are_begun(self):
-        """The first answer cannot be sent, so nbdkit reads no second request: what is in memory then was looked ahead."""
-        offsets = [number * FAR + FAR // 2 for number in range(40)]
-        places = self.places(offsets)
+    def begun(self, offsets, places):
+        """How many of these blocks one connection brings into memory that can send no answer.
+
+        The first answer cannot be sent, so nbdkit reads no second request: what is in memory then was looked ahead.
+        None if this file system does not drop pages.
+        """
         stream = Stream(str(self.store.socket), "target")
+        self.addCleanup(stream.socket.close)
         self.forget()
         if self.resident(places) > 0:
-            self.skipTest("this file system does not drop pages")
-        bytes_ = b"".join(request(READ, offset, BLOCK, offset) for offset in offsets)
+            return None
         stream.socket.shutdown(socket.SHUT_RD)
-        stream.socket.sendall(bytes_)
-        deadline = time.monotonic() + PATIENCE
+        stream.socket.sendall(b"".join(request(READ, offset, BLOCK, offset) for offset in offsets))
+        hung_up = select.poll()
+        hung_up.register(stream.socket, select.POLLHUP)
+        self.assertTrue(hung_up.poll(PATIENCE * 1000), "the server keeps a connection that takes no answer")
+        deadline = time.monotonic() + 2
         while self.resident(places) < len(places) and time.monotonic() < deadline:
             time.sleep(0.01)
-        self.assertEqual(self.resident(places), len(places))
-        stream.socket.close()
+        return self.resident(places)
+
+    @unittest.skipUnless(serializes(), "this nbdkit works on several requests of a connection at once")
+    def test_the_others_are_begun(self):
+        """A disk that is done before the server looks again is not waited for, and nothing is begun then: so a few tries."""
+        offsets = [number * FAR + FAR // 2 for number in range(40)]
+        places = self.places(offsets)
+        tries = []
+        while len(places) not in tries:
+            tries.append(self.begun(offsets, places))
+            if tries[-1] is None:
+                self.skipTest("this file system does not drop pages")
+            self.assertLess(len(tries), 20, f"in memory after each try: {tries}")
+        print(f"in memory after each try: {tries}")
 
 
 if __name__ == "__main__":
