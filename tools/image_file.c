@@ -49,15 +49,23 @@ static int look_at_qcow2(const char *named, const uint8_t *head, ssize_t length,
     return EXIT_DONE;
 }
 
+static void keep_state(int fd, const struct stat *status, struct image_file *file)
+{
+    file->length = lseek(fd, 0, SEEK_END);
+    file->modified = S_ISREG(status->st_mode) ? status->st_mtim : (struct timespec){0};
+}
+
 static int look(int fd, const char *named, const char *format, struct image_file *file)
 {
     uint8_t head[HEAD_BYTES] = {0};
-    struct stat status;
+    struct stat status = {0};
     ssize_t length = pread(fd, head, sizeof head, 0);
-    off_t end = lseek(fd, 0, SEEK_END);
     int code = EXIT_DONE;
 
-    if (fstat(fd, &status) == -1 || length == -1 || end == -1 ||
+    if (fstat(fd, &status) == 0) {
+        keep_state(fd, &status, file);
+    }
+    if (length == -1 || file->length == -1 ||
         !(S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))) {
         return command_fail(EXIT_USAGE, "'%s' is neither a file nor a disk that can be read",
                             named);
@@ -70,7 +78,7 @@ static int look(int fd, const char *named, const char *format, struct image_file
     if (code == EXIT_DONE && file->format == IMAGE_QCOW2) {
         code = look_at_qcow2(named, head, length, file);
     } else if (code == EXIT_DONE) {
-        file->bytes = ((uint64_t)end + SECTOR - 1) / SECTOR * SECTOR;
+        file->bytes = ((uint64_t)file->length + SECTOR - 1) / SECTOR * SECTOR;
     }
     if (code == EXIT_DONE && file->bytes == 0) {
         return command_fail(EXIT_USAGE, "'%s' is empty", named);
@@ -90,4 +98,24 @@ int image_file_look(const char *named, const char *format, struct image_file *re
     code = look(fd, named, format, ret_file);
     close(fd);
     return code;
+}
+
+int image_file_is_unchanged(const char *named, const struct image_file *file)
+{
+    struct image_file now = {.length = -1};
+    struct stat status;
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+
+    if (fd != -1 && fstat(fd, &status) == 0) {
+        keep_state(fd, &status, &now);
+    }
+    if (fd != -1) {
+        close(fd);
+    }
+    if (now.length == file->length && now.modified.tv_sec == file->modified.tv_sec &&
+        now.modified.tv_nsec == file->modified.tv_nsec) {
+        return EXIT_DONE;
+    }
+    return command_fail(
+        EXIT_BUSY, "'%s' changed while it was read; import it when nothing writes to it", named);
 }

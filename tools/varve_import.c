@@ -14,6 +14,7 @@
 #include "image_file.h"
 #include "program.h"
 #include "size.h"
+#include "table.h"
 
 static int backing_option;
 static char *format_option, *socket_option, *size_option, *message_option;
@@ -78,12 +79,13 @@ static int check_image(const char *named, struct image_file *file, uint64_t *ret
 
 /* --- what is made ---- */
 
-enum { REF_BYTES = 264, NAME_KEPT = 40 };
+enum { REF_BYTES = 264, NAME_KEPT = 40, SAID_MAX = 1000 };
 
 struct import_target {
     const char *store;
     const char *named;   /* a new volume, or a dataset that is there */
     bool version;        /* of the dataset */
+    const char *said;    /* the file, for the history */
     char ref[REF_BYTES]; /* what is written to */
 };
 
@@ -153,7 +155,8 @@ static int create_volume(struct import_target *target, uint64_t bytes)
     }
     snprintf(target->ref, sizeof target->ref, "%.*s.import-%08llx", NAME_KEPT, target->named,
              number & 0xffffffff);
-    parameters = json_pack("{ss sI}", "name", target->ref, "size", (json_int_t)bytes);
+    parameters = json_pack("{ss sI ss}", "name", target->ref, "size", (json_int_t)bytes,
+                           "imported_from", target->said);
     code = client_request(target->store, "POST", "/v1/volumes", parameters, &answer);
     json_decref(parameters);
     if (code == EXIT_DONE) {
@@ -165,8 +168,8 @@ static int create_volume(struct import_target *target, uint64_t bytes)
 static int create_version(struct import_target *target, uint64_t bytes)
 {
     char *path = client_target("/v1/datasets/", target->named, "/versions");
-    json_t *parameters =
-               json_pack("{sI ss*}", "size", (json_int_t)bytes, "message", message_option),
+    json_t *parameters = json_pack("{sI ss ss*}", "size", (json_int_t)bytes, "imported_from",
+                                   target->said, "message", message_option),
            *answer;
     int code = client_request(target->store, "POST", path, parameters, &answer);
 
@@ -179,14 +182,15 @@ static int create_version(struct import_target *target, uint64_t bytes)
     return code;
 }
 
-/* All is in it: a volume gets its own name. *ret_made is what there is now. */
+/* All is in it: a volume gets its own name, a version is complete, and the history says so.
+ * *ret_made is what there is now. */
 static int finish(const struct import_target *target, json_t **ret_made)
 {
-    char *path = target->version ? client_target("/v1/versions/", target->ref, "")
-                                 : client_target("/v1/volumes/", target->ref, "/rename");
-    json_t *parameters = target->version ? NULL : json_pack("{ss}", "name", target->named);
-    int code =
-        client_request(target->store, target->version ? "GET" : "POST", path, parameters, ret_made);
+    char *path =
+        client_target(target->version ? "/v1/versions/" : "/v1/volumes/", target->ref, "/imported");
+    json_t *parameters =
+        json_pack("{ss ss*}", "file", target->said, "name", target->version ? NULL : target->named);
+    int code = client_request(target->store, "POST", path, parameters, ret_made);
 
     json_decref(parameters);
     free(path);
@@ -245,10 +249,23 @@ static void show(const struct invocation *invocation, const struct import_target
     }
 }
 
-static int import(const struct invocation *invocation, const struct data_door *door,
-                  const struct image_file *file, uint64_t bytes)
+/* The history outlives the folder that the command was given in, and others read it: the whole
+ * path, as a person would be shown it; of one too long for the history its end. */
+static char *name_for_history(const struct image_file *file)
 {
-    struct import_target target = {.store = invocation->store, .named = invocation->arguments[1]};
+    const char *end = strlen(file->path) <= SAID_MAX ? file->path : strrchr(file->path, '/') + 1;
+    json_t *sound = json_string(end);
+    char *said = sound ? strdup(end) : table_clean(end);
+
+    json_decref(sound);
+    return said;
+}
+
+static int import(const struct invocation *invocation, const struct data_door *door,
+                  const struct image_file *file, uint64_t bytes, const char *said)
+{
+    struct import_target target = {
+        .store = invocation->store, .named = invocation->arguments[1], .said = said};
     json_t *made = NULL;
     int code = choose_target(&target);
 
@@ -260,6 +277,9 @@ static int import(const struct invocation *invocation, const struct data_door *d
     }
     code = copy_in(invocation, door, file, target.ref);
     interrupt_ignore();
+    if (code == EXIT_DONE) {
+        code = image_file_is_unchanged(invocation->arguments[0], file);
+    }
     if (code == EXIT_DONE) {
         code = finish(&target, &made);
     }
@@ -277,6 +297,7 @@ static int run(const struct invocation *invocation)
     static struct image_file file;
     static struct data_door door;
     uint64_t bytes = 0;
+    char *said;
     int code = check_image(invocation->arguments[0], &file, &bytes);
 
     if (code != EXIT_DONE) {
@@ -287,7 +308,9 @@ static int run(const struct invocation *invocation)
     if (code != EXIT_DONE) {
         return code;
     }
-    code = import(invocation, &door, &file, bytes);
+    said = name_for_history(&file);
+    code = import(invocation, &door, &file, bytes, said);
+    free(said);
     interrupt_ignore();
     data_door_close(&door);
     return code;
@@ -300,9 +323,10 @@ const struct command command_import = {
     .details =
         "NAME is a new volume: it appears when all is in it and durable. DATASET is there: it\n"
         "gets a new version, not committed yet. A failure or Ctrl-C leaves nothing of either;\n"
-        "kill -9 may leave a volume NAME.import-..., to be deleted, or an uncommitted version.\n"
-        "FILE may also be a disk. Works with and without a server. Needs nbdcopy, and qemu-img\n"
-        "and qemu-nbd for qcow2.",
+        "kill -9 may leave a volume NAME.import-..., or an uncommitted version that is called\n"
+        "incomplete and is not committed: delete these. FILE may also be a disk. The history\n"
+        "('varve log') keeps its path. Works with and without a server. Needs nbdcopy, and\n"
+        "qemu-img and qemu-nbd for qcow2.",
     .example = "varve import debian-12.qcow2 debian\n"
                "varve import disk.img demo --format raw --size 20G\n"
                "varve import disk.img imagenet -m 'from the old server'",

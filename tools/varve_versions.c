@@ -108,8 +108,9 @@ static int run_list(const struct invocation *invocation)
 static void print_commit(const json_t *version)
 {
     if (!field_flag(version, "committed")) {
-        field_print("State", field_flag(version, "incomplete") ? "uncommitted; a write to it failed"
-                                                               : "uncommitted");
+        field_print("State", field_flag(version, "incomplete")
+                                 ? "uncommitted; incomplete: an import or a write did not end well"
+                                 : "uncommitted");
         return;
     }
     field_print("State", field_flag(version, "latest") ? "committed, the latest" : "committed");

@@ -138,7 +138,8 @@ struct varve_version {
     unsigned holds;       /* reasons to keep it */
     unsigned connections; /* open exports of it now */
     char writer[VARVE_HOLDER_MAX];
-    bool incomplete; /* uncommitted: a write to it was refused or failed, and a commit says so */
+    bool incomplete; /* uncommitted: an import of it has not come to its end, or a write to it was
+                        refused or failed; a commit says so */
     bool damaged;    /* the catalog names an image that the store does not have: can only be shown
                         and deleted; size and mapped_bytes are 0 */
 
@@ -157,9 +158,12 @@ struct varve_version_options {
     const char *from; /* any ref: the new version begins as a clone of it, at once; NULL: empty */
     uint64_t size;    /* bytes; 0: that of `from`, or what the dataset says. A clone can be made
                          larger, and not smaller */
-    const char *message; /* or NULL */
-    const char *hold;    /* why it must not be deleted, or NULL */
-    const char *source;  /* for the history: whose files it gets; NULL: nobody's */
+    const char *message;       /* or NULL */
+    const char *hold;          /* why it must not be deleted, or NULL */
+    const char *source;        /* for the history: whose files it gets; NULL: nobody's */
+    const char *imported_from; /* for the history: the image file whose content a client writes to
+                                  it next, or NULL; not with `from`. It is incomplete until
+                                  varve_version_imported */
     struct varve_settings settings;
 };
 /* Makes an uncommitted version in `dataset`, which names a dataset alone. */

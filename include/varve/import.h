@@ -35,4 +35,9 @@ int varve_version_import(struct varve *varve, const char *dataset,
                          const struct varve_import_options *options,
                          struct varve_version *ret_version);
 
+/* All of the image file `file`, of which the version was made (imported_from), is in it: it is
+ * complete, and the history says so. `file` is the client's, and no more than words to this
+ * process. -EPERM when it is committed. */
+int varve_version_imported(struct varve *varve, const char *ref, const char *file);
+
 #endif

@@ -31,6 +31,8 @@ struct varve_volume_options {
                       what that holds now, at once and whatever it holds; NULL: it reads as zeroes */
     bool shared;   /* several clients may write at once */
     bool reserved; /* its space is set aside when it is created (ENOSPC if it is not there) */
+    const char *imported_from; /* for the history: the file whose content a client writes to it
+                                  next (see varve_volume_imported), or NULL; not with `from` */
 };
 
 enum { VARVE_HOLDER_MAX = 160 };
@@ -65,6 +67,10 @@ int varve_volume_list(struct varve *varve, varve_volume_visit visit, void *opaqu
  * refused with EBUSY. */
 int varve_volume_resize(struct varve *varve, const char *name, uint64_t size);
 int varve_volume_rename(struct varve *varve, const char *name, const char *new_name);
+/* All of `file` is in the volume: it gets its own name, and the history says what it is. `file` is
+ * the client's, and no more than words to this process. */
+int varve_volume_imported(struct varve *varve, const char *name, const char *new_name,
+                          const char *file);
 /* No longer to share is refused with EBUSY while more than one client is connected. */
 int varve_volume_set_shared(struct varve *varve, const char *name, bool shared);
 

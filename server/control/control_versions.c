@@ -118,6 +118,8 @@ static int create_run(const struct call *call, json_t **ret_answer)
                                                       .size = call_number(call, "size", 0),
                                                       .message = call_text(call, "message"),
                                                       .hold = call_text(call, "hold"),
+                                                      .imported_from =
+                                                          call_text(call, "imported_from"),
                                                       .settings = settings.settings};
         const char *sources[PARAMETER_LIST_MAX];
         const struct varve_import_options files = {.version = options,
@@ -171,6 +173,12 @@ static int delete_run(const struct call *call, json_t **ret_answer)
     return r;
 }
 
+static int imported_run(const struct call *call, json_t **ret_answer)
+{
+    int r = varve_version_imported(call->varve, call->name, call_text(call, "file"));
+    return r == 0 ? show_run(call, ret_answer) : r;
+}
+
 static int release_run(const struct call *call, json_t **ret_answer)
 {
     int r = varve_version_release(call->varve, call->name, call_flag(call, "force", false));
@@ -181,13 +189,18 @@ static const struct parameter list_parameters[] = {{"all", PARAMETER_FLAG, false
                                                    {NULL, PARAMETER_TEXT, false}};
 static const struct parameter show_parameters[] = {{"usage", PARAMETER_FLAG, false},
                                                    {NULL, PARAMETER_TEXT, false}};
-static const struct parameter create_parameters[] = {
-    {"from", PARAMETER_TEXT, false},    {"size", PARAMETER_NUMBER, false},
-    {"message", PARAMETER_TEXT, false}, {"hold", PARAMETER_TEXT, false},
-    {"sources", PARAMETER_LIST, false}, SETTING_PARAMETERS,
-    {NULL, PARAMETER_TEXT, false}};
+static const struct parameter create_parameters[] = {{"from", PARAMETER_TEXT, false},
+                                                     {"size", PARAMETER_NUMBER, false},
+                                                     {"message", PARAMETER_TEXT, false},
+                                                     {"hold", PARAMETER_TEXT, false},
+                                                     {"sources", PARAMETER_LIST, false},
+                                                     {"imported_from", PARAMETER_TEXT, false},
+                                                     SETTING_PARAMETERS,
+                                                     {NULL, PARAMETER_TEXT, false}};
 static const struct parameter update_parameters[] = {
     {"message", PARAMETER_TEXT, false}, SETTING_PARAMETERS, {NULL, PARAMETER_TEXT, false}};
+static const struct parameter imported_parameters[] = {{"file", PARAMETER_TEXT, true},
+                                                       {NULL, PARAMETER_TEXT, false}};
 static const struct parameter force_parameters[] = {{"force", PARAMETER_FLAG, false},
                                                     {NULL, PARAMETER_TEXT, false}};
 
@@ -200,6 +213,8 @@ const struct request_row control_versions[] = {
      show_parameters, show_run},
     {"POST", "/v1/versions/{name}/update", "Changes a version's message and metadata.",
      update_parameters, update_run},
+    {"POST", "/v1/versions/{name}/imported", "All of a file is in a version, which is complete.",
+     imported_parameters, imported_run},
     {"DELETE", "/v1/versions/{name}", "Deletes a version.", force_parameters, delete_run},
     {"POST", "/v1/versions/{name}/release", "Takes the write lease away from its holder.",
      force_parameters, release_run},

@@ -64,7 +64,8 @@ static int create_run(const struct call *call, json_t **ret_answer)
     struct varve_volume_options options = {.size = call_number(call, "size", 0),
                                            .from = call_text(call, "from"),
                                            .shared = call_flag(call, "shared", false),
-                                           .reserved = call_flag(call, "reserved", false)};
+                                           .reserved = call_flag(call, "reserved", false),
+                                           .imported_from = call_text(call, "imported_from")};
     const char *name = call_text(call, "name");
     if (options.from == NULL && json_object_get(call->arguments, "size") == NULL)
         return varve_fail(EINVAL, "POST /v1/volumes needs 'size', or 'from'");
@@ -82,6 +83,13 @@ static int rename_run(const struct call *call, json_t **ret_answer)
 {
     const char *name = call_text(call, "name");
     int r = varve_volume_rename(call->varve, call->name, name);
+    return r < 0 ? r : changed(call->varve, name, ret_answer);
+}
+
+static int imported_run(const struct call *call, json_t **ret_answer)
+{
+    const char *name = call_text(call, "name");
+    int r = varve_volume_imported(call->varve, call->name, name, call_text(call, "file"));
     return r < 0 ? r : changed(call->varve, name, ret_answer);
 }
 
@@ -122,11 +130,14 @@ static int rollback_run(const struct call *call, json_t **ret_answer)
 static const struct parameter create_parameters[] = {
     {"name", PARAMETER_TEXT, true},      {"size", PARAMETER_NUMBER, false},
     {"from", PARAMETER_TEXT, false},     {"shared", PARAMETER_FLAG, false},
-    {"reserved", PARAMETER_FLAG, false}, {NULL, PARAMETER_TEXT, false}};
+    {"reserved", PARAMETER_FLAG, false}, {"imported_from", PARAMETER_TEXT, false},
+    {NULL, PARAMETER_TEXT, false}};
 static const struct parameter resize_parameters[] = {{"size", PARAMETER_NUMBER, true},
                                                      {NULL, PARAMETER_TEXT, false}};
 static const struct parameter rename_parameters[] = {{"name", PARAMETER_TEXT, true},
                                                      {NULL, PARAMETER_TEXT, false}};
+static const struct parameter imported_parameters[] = {
+    {"name", PARAMETER_TEXT, true}, {"file", PARAMETER_TEXT, true}, {NULL, PARAMETER_TEXT, false}};
 static const struct parameter set_parameters[] = {{"shared", PARAMETER_FLAG, true},
                                                   {NULL, PARAMETER_TEXT, false}};
 static const struct parameter release_parameters[] = {{"force", PARAMETER_FLAG, false},
@@ -145,6 +156,8 @@ const struct request_row control_volumes[] = {
      resize_run},
     {"POST", "/v1/volumes/{name}/rename", "Gives a volume another name.", rename_parameters,
      rename_run},
+    {"POST", "/v1/volumes/{name}/imported", "All of a file is in a volume: it gets its own name.",
+     imported_parameters, imported_run},
     {"POST", "/v1/volumes/{name}/set", "Changes a volume's switches.", set_parameters, set_run},
     {"POST", "/v1/volumes/{name}/release", "Takes the write lease away from its holder.",
      release_parameters, release_run},

@@ -74,9 +74,10 @@ static int check_flags(const struct commit *commit)
     if ((info.flags & STORE_IMAGE_INCOMPLETE) != 0 &&
         (commit->flags & VARVE_COMMIT_ALLOW_INCOMPLETE) == 0)
         return varve_fail(EBUSY,
-                          "a write to version '%s' failed (no space, or an I/O error), so data may "
-                          "be missing; write it again and commit with --allow-incomplete, or make "
-                          "a new version",
+                          "version '%s' is incomplete: an import of it did not come to its end, or "
+                          "a write to it failed (no space, or an I/O error), so data may be "
+                          "missing; write it again and commit with --allow-incomplete, or make a "
+                          "new version",
                           commit->row.ref);
     return 0;
 }

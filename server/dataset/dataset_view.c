@@ -22,14 +22,6 @@ SAME(CATALOG_VALUE_MAX, VARVE_VALUE_MAX);
 SAME(CATALOG_DIGEST_TEXT, VARVE_DIGEST_TEXT);
 SAME(CATALOG_CLASS_MAX, VARVE_CLASS_MAX);
 
-int text_check(const char *what, const char *text, size_t max)
-{
-    if (text == NULL || strlen(text) <= max)
-        return 0;
-    return varve_fail(EINVAL, "the %s has %zu bytes; at most %zu are kept", what, strlen(text),
-                      max);
-}
-
 int settings_check(const struct varve_settings *settings)
 {
     int r = 0;

@@ -38,8 +38,7 @@ int dataset_show_locked(struct varve *varve, struct catalog *catalog,
 /* Adds the dataset's versions, as struct catalog_version, in the order of ids. */
 int dataset_versions_locked(struct catalog *catalog, const char *dataset, struct rows *versions);
 
-/* 0, or -EINVAL with a line: the length and form of what users write. Takes NULL. */
-int text_check(const char *what, const char *text, size_t max);
+/* 0, or -EINVAL with a line: the form of keys and values. */
 int settings_check(const struct varve_settings *settings);
 
 #endif

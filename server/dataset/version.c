@@ -26,6 +26,9 @@ struct birth {
 
 static int make_empty(struct birth *birth, const char *label)
 {
+    /* As long as something is missing the image says so, also to who finds it after a crash. */
+    const bool filled = birth->options->source != NULL || birth->options->imported_from != NULL;
+    const unsigned flags = filled ? STORE_IMAGE_INCOMPLETE : 0;
     uint64_t size = birth->options->size != 0 ? birth->options->size : birth->dataset.size;
     int r;
 
@@ -36,9 +39,13 @@ static int make_empty(struct birth *birth, const char *label)
     if (birth->options->source != NULL)
         snprintf(birth->what, sizeof birth->what, "made of files from %s, with %" PRIu64 " bytes",
                  birth->options->source, size);
+    else if (birth->options->imported_from != NULL)
+        snprintf(birth->what, sizeof birth->what, "created with %" PRIu64 " bytes, to import %s",
+                 size, birth->options->imported_from);
     else
         snprintf(birth->what, sizeof birth->what, "created empty, with %" PRIu64 " bytes", size);
-    return r == 0 ? store_image_create(birth->varve->store, size, 0, label, &birth->row.image) : r;
+    return r == 0 ? store_image_create(birth->varve->store, size, flags, label, &birth->row.image)
+                  : r;
 }
 
 /* A version's dataset may get another name; its id stays. */
@@ -124,6 +131,11 @@ static int check_options(const struct varve_version_options *options)
         r = text_check("reason of the hold", options->hold, VARVE_REASON_MAX);
     if (r == 0 && options->hold != NULL && options->hold[0] == '\0')
         r = varve_fail(EINVAL, "a hold needs a reason, which tells others why it must stay");
+    if (r == 0 && options->from != NULL && options->imported_from != NULL)
+        r = varve_fail(EINVAL, "a version is a clone of '%s' or imported from '%s', not both",
+                       show_text(options->from).text, show_text(options->imported_from).text);
+    if (r == 0)
+        r = text_check("file's name", options->imported_from, VARVE_MESSAGE_MAX);
     return r == 0 ? settings_check(&options->settings) : r;
 }
 

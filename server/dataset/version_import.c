@@ -7,8 +7,10 @@
 #include <varve/export.h>
 #include <varve/import.h>
 
+#include "dataset/dataset_ref.h"
 #include "files/ext4_import.h"
 #include "volume/served_store.h"
+#include "volume/volume_name.h"
 
 static int read_export(void *opaque, void *buffer, size_t length, uint64_t offset)
 {
@@ -43,11 +45,8 @@ static int fill(struct varve *varve, const struct varve_version *version, struct
 {
     const char *name = strrchr(version->dataset_name, '/');
     struct varve_export *export = NULL;
-    /* As long as files are missing the image says so, also to who finds it after a crash. */
-    int r = store_image_change_flags(varve->store, version->image, STORE_IMAGE_INCOMPLETE, 0);
+    int r = varve_export_open(varve, version->ref, "varve import", false, &export);
 
-    if (r == 0)
-        r = varve_export_open(varve, version->ref, "varve import", false, &export);
     if (r == 0) {
         const struct files_target target = {.read = read_export,
                                             .write = write_export,
@@ -115,5 +114,39 @@ int varve_version_import(struct varve *varve, const char *dataset,
         return r;
     r = make_filled(varve, dataset, options, &tree, ret_version);
     source_tree_free(&tree);
+    return r;
+}
+
+/* Complete first, then the line: a crash between leaves a version that is whole, and a history that
+ * says of which file it was to be made. */
+static int imported_locked(struct varve *varve, struct catalog *catalog, const char *ref,
+                           const char *file)
+{
+    char what[CATALOG_WHAT_MAX + 1];
+    const struct catalog_change change = {varve_actor(), what};
+    struct catalog_version row;
+    int r = version_find_exactly_locked(catalog, ref, &row);
+
+    if (r == 0 && row.sequence != 0)
+        r = varve_fail(EPERM, "version '%s' is committed, and never changes", row.ref);
+    if (r == 0)
+        r = store_image_change_flags(varve->store, row.image, 0, STORE_IMAGE_INCOMPLETE);
+    if (r == 0)
+        r = store_flush(varve->store);
+    snprintf(what, sizeof what, "imported from %s", file);
+    return r == 0 ? catalog_history_append(catalog, "version", row.ref, &change, NULL) : r;
+}
+
+int varve_version_imported(struct varve *varve, const char *ref, const char *file)
+{
+    struct catalog *catalog;
+    int r = text_check("file's name", file, VARVE_MESSAGE_MAX);
+
+    if (r == 0)
+        r = names_enter_to_change(varve, &catalog);
+    if (r != 0)
+        return r;
+    r = imported_locked(varve, catalog, ref, file);
+    names_leave(varve);
     return r;
 }

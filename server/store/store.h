@@ -76,8 +76,9 @@ enum { STORE_LABEL_MAX = 95 };
 enum store_image_flags {
     STORE_IMAGE_FROZEN = 1,     /* never changes again */
     STORE_IMAGE_RESERVED = 2,   /* its size is set aside */
-    STORE_IMAGE_INCOMPLETE = 4, /* a write to it was refused for want of space or failed since the
-                                   flag was last cleared: somebody's data may be missing */
+    STORE_IMAGE_INCOMPLETE = 4, /* it was made with the flag, and is being filled; or a write to it
+                                   was refused for want of space or failed since the flag was last
+                                   cleared: somebody's data may be missing */
 };
 
 struct store_image_info {

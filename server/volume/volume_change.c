@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <varve/error.h>
+#include <varve/snapshot.h>
 
 #include "volume/image_label.h"
 #include "volume/name_taken.h"
@@ -92,11 +93,11 @@ static void relabel(struct varve *varve, uint64_t image, const char *name, bool 
         note(varve, "volume '%s' could not be labelled anew in the store: %s", name, varve_error());
 }
 
+/* `said` goes into the history. */
 static int rename_locked(struct varve *varve, struct catalog *catalog, const char *name,
-                         const char *new_name)
+                         const char *new_name, const char *said)
 {
-    char what[CATALOG_WHAT_MAX + 1];
-    const struct catalog_change change = {varve_actor(), what};
+    const struct catalog_change change = {varve_actor(), said};
     struct catalog_volume row;
     struct varve_volume volume;
     int r = find_sound_locked(varve, catalog, name, &row, &volume);
@@ -108,7 +109,6 @@ static int rename_locked(struct varve *varve, struct catalog *catalog, const cha
         r = name_has_no_past_locked(catalog, new_name);
     if (r != 0)
         return r;
-    snprintf(what, sizeof what, "renamed from %s", name);
     r = catalog_volume_rename(catalog, name, new_name, &change);
     if (r != 0)
         return r;
@@ -117,7 +117,8 @@ static int rename_locked(struct varve *varve, struct catalog *catalog, const cha
     return 0;
 }
 
-int varve_volume_rename(struct varve *varve, const char *name, const char *new_name)
+static int rename_saying(struct varve *varve, const char *name, const char *new_name,
+                         const char *said)
 {
     struct catalog *catalog;
     int r = name_check(new_name);
@@ -126,9 +127,28 @@ int varve_volume_rename(struct varve *varve, const char *name, const char *new_n
         r = enter_to_change(varve, name, &catalog);
     if (r != 0)
         return r;
-    r = rename_locked(varve, catalog, name, new_name);
+    r = rename_locked(varve, catalog, name, new_name, said);
     names_leave(varve);
     return r;
+}
+
+int varve_volume_rename(struct varve *varve, const char *name, const char *new_name)
+{
+    char said[CATALOG_WHAT_MAX + 1];
+
+    snprintf(said, sizeof said, "renamed from %s", name);
+    return rename_saying(varve, name, new_name, said);
+}
+
+/* One change, so that no half of a file ever has the name. */
+int varve_volume_imported(struct varve *varve, const char *name, const char *new_name,
+                          const char *file)
+{
+    char said[CATALOG_WHAT_MAX + 1];
+    int r = text_check("file's name", file, VARVE_MESSAGE_MAX);
+
+    snprintf(said, sizeof said, "imported from %s; renamed from %s", file, name);
+    return r == 0 ? rename_saying(varve, name, new_name, said) : r;
 }
 
 static int set_shared_locked(struct varve *varve, struct catalog *catalog, const char *name,

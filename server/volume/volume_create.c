@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include <varve/error.h>
+#include <varve/snapshot.h>
 
 #include "catalog/catalog_snapshots.h"
 #include "volume/image_name.h"
@@ -39,8 +40,11 @@ static int make_empty(struct birth *birth, const char *label)
 {
     const struct varve_volume_options *options = birth->options;
 
-    snprintf(birth->what, sizeof birth->what, "created with %" PRIu64 " bytes%s%s", options->size,
-             options->shared ? ", shared" : "", options->reserved ? ", reserved" : "");
+    snprintf(birth->what, sizeof birth->what, "created with %" PRIu64 " bytes%s%s%s%s",
+             options->size, options->shared ? ", shared" : "",
+             options->reserved ? ", reserved" : "",
+             options->imported_from != NULL ? ", to import " : "",
+             options->imported_from != NULL ? options->imported_from : "");
     return store_image_create(birth->varve->store, options->size, store_flags(options), label,
                               &birth->row.image);
 }
@@ -152,6 +156,11 @@ int varve_volume_create(struct varve *varve, const char *name,
 
     if (r == 0 && (options->from == NULL || options->size != 0))
         r = size_check(options->size);
+    if (r == 0 && options->from != NULL && options->imported_from != NULL)
+        r = varve_fail(EINVAL, "a volume is a clone of '%s' or imported from '%s', not both",
+                       show_text(options->from).text, show_text(options->imported_from).text);
+    if (r == 0)
+        r = text_check("file's name", options->imported_from, VARVE_MESSAGE_MAX);
     if (r == 0)
         r = names_enter_to_change(varve, &birth.catalog);
     if (r != 0)

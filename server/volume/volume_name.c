@@ -49,6 +49,14 @@ int size_check(uint64_t size)
     return 0;
 }
 
+int text_check(const char *what, const char *text, size_t max)
+{
+    if (text == NULL || strlen(text) <= max)
+        return 0;
+    return varve_fail(EINVAL, "the %s has %zu bytes; at most %zu are kept", what, strlen(text),
+                      max);
+}
+
 struct shown_text show_text(const char *text)
 {
     struct shown_text shown;

@@ -17,6 +17,9 @@ int name_check(const char *name);
 /* 0, or -EINVAL: bytes of a volume. */
 int size_check(uint64_t size);
 
+/* 0, or -EINVAL with a line: the length of what users write. Takes NULL. */
+int text_check(const char *what, const char *text, size_t max);
+
 /* Text of a client's for a message: cut, and what is not plain ASCII as \xNN. */
 enum { SHOWN_TEXT_MAX = 100 };
 struct shown_text {

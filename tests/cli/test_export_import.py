@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from command import CANCELLED, EXISTS, FAILED, NO_SPACE, NOT_FOUND, NOT_PERMITTED, USAGE, VARVE, Store, run_cases
+from command import BUSY, CANCELLED, EXISTS, FAILED, NO_SPACE, NOT_FOUND, NOT_PERMITTED, USAGE, VARVE, Store, run_cases
 
 for tool in ("nbdcopy", "qemu-img", "qemu-nbd"):
     if shutil.which(tool) is None:
@@ -117,6 +117,69 @@ def into_a_dataset():
     store.refused(NOT_FOUND, "import", str(raw), "team/absent", says="'team/absent'")
     store.refused(USAGE, "import", str(raw), "new", "-m", "x", says="--message")
     assert volumes() == []
+    nothing_is_left()
+
+
+def history():
+    """Who reads the history later learns of which file a volume or version is, also of a half one that is gone."""
+    raw, qcow2 = folder / "source.raw", folder / "source.qcow2"
+    before = len(store.json("log", "h")["events"])
+    store.done("import", os.path.relpath(raw), "h")
+    lines = [(e["kind"], e["what"]) for e in store.json("log", "h")["events"]]
+    (kind, what), rest = lines[0], lines[1:]
+    hidden = what.removeprefix(f"imported from {raw.resolve()}; renamed from ")
+    assert kind == "volume" and hidden.startswith("h.import-") and len(rest) == before, lines
+    made = store.json("log", hidden)["events"]
+    assert [e["what"] for e in made] == [f"created with {SIZE} bytes, to import {raw.resolve()}"], made
+    assert f"  imported from {raw.resolve()}; renamed" in store.done("log", "h")
+    store.done("datasets", "create", "--name", "hd")
+    store.done("import", str(qcow2), "hd")
+    ref = versions("hd")[0]["ref"]
+    assert versions("hd")[0]["incomplete"] is False
+    whats = [e["what"] for e in store.json("log", ref)["events"]]
+    assert whats == [f"imported from {qcow2.resolve()}", f"created with {SIZE} bytes, to import {qcow2.resolve()}"], whats
+    # a name that is no text, and one that is longer than the history keeps
+    odd = pathlib.Path(os.fsdecode(bytes(folder / "odd") + b"\xff\n.raw"))
+    deep = folder.joinpath(*["d" * 200] * 6)
+    deep.mkdir(parents=True)
+    for path, shown in ((odd, f"{folder.resolve()}/odd??.raw"), (deep / "far.raw", "far.raw")):
+        shutil.copy(raw, path)
+        store.done("import", str(path), "odd")
+        assert store.json("log", "odd")["events"][0]["what"].startswith(f"imported from {shown}; "), path
+        store.done("volumes", "delete", "odd", "--yes")
+        path.unlink()
+    shutil.rmtree(folder / ("d" * 200))
+    store.done("datasets", "versions", "commit", ref, "--allow-dirty")
+    store.done("volumes", "delete", "h", "--yes")
+    store.done("datasets", "delete", "hd", "--yes", "--force")
+    nothing_is_left()
+
+
+def shorter_than_it_was():
+    """A file that loses its end while it is read is no import; neither the volume nor the version stays."""
+    big, tools = folder / "big.raw", folder / "tools"
+    content = random.Random(2).randbytes(8 * MIB)
+    tools.mkdir()
+    copier = tools / "nbdcopy"
+    store.done("datasets", "create", "--name", "ds")
+    for change, code, says in (
+        ("truncate --size=1M", BUSY, "changed while it was read"),
+        ("truncate --size=+1M", FAILED, "the copy failed"),
+        ("dd if=/dev/zero bs=4096 count=1 conv=notrunc status=none of=/dev/stdout 1<>", BUSY, "changed while it was read"),
+    ):
+        copier.write_text(f"#!/bin/sh\n{change} '{big}'\nexec {shutil.which('nbdcopy')} \"$@\"\n")
+        copier.chmod(0o755)
+        for name in ("big", "ds"):
+            big.write_bytes(content)
+            path = {"PATH": f"{tools}:{os.environ['PATH']}"}
+            store.refused(code, "import", str(big), name, says=says, env=path)
+            assert volumes() == [] and versions("ds") == []
+    whats = [e["what"] for e in store.json("log")["events"]][:4]
+    assert whats[0] == "deleted" and whats[1].endswith(f"to import {big.resolve()}"), whats
+    assert all("imported from" not in e["what"] for e in store.json("log", "big")["events"])
+    shutil.rmtree(tools)
+    big.unlink()
+    store.done("datasets", "delete", "ds", "--yes")
     nothing_is_left()
 
 
@@ -276,6 +339,20 @@ def killed():
     left = volumes()
     assert len(left) == 1 and left[0].startswith("big.import-"), left
     wait_for(lambda: store.run("volumes", "delete", left[0], "--yes").returncode == 0)
+    # a version has its name from the start: it says that it is not whole, and is not committed
+    store.done("datasets", "create", "--name", "ds")
+    process = subprocess.Popen([VARVE, "import", str(big), "ds"], env=store.environment, stderr=subprocess.DEVNULL)
+    wait_for(lambda: copier_of(process.pid))
+    copier = copier_of(process.pid)[0]
+    process.kill()
+    process.wait()
+    wait_for(lambda: not pathlib.Path(f"/proc/{copier}").exists())
+    (half,) = versions("ds")
+    assert half["incomplete"], half
+    assert "incomplete" in store.done("datasets", "versions", "details", half["ref"])
+    wait_for(lambda: "attached" not in store.run("datasets", "versions", "commit", half["ref"]).stderr)
+    store.refused(BUSY, "datasets", "versions", "commit", half["ref"], says="incomplete")
+    store.done("datasets", "delete", "ds", "--yes", "--force")
     big.unlink()
     nothing_is_left()
 
@@ -318,10 +395,49 @@ def with_a_server():
     store.start()
 
 
+def post(target, **body):
+    text = json.dumps(body).encode()
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+    answer = store.http(head.encode() + b"Connection: close\r\n\r\n" + text)
+    return int(answer.split()[1]), answer.split(b"\r\n\r\n", 1)[1].decode()
+
+
+def refused_at_the_door():
+    """What the command never asks for leaves everything as it is."""
+    for name in ("v", "w"):
+        store.done("volumes", "create", name, "--size", "1M")
+    store.done("datasets", "create", "--name", "ds", "--size", "1M")
+    store.done("datasets", "versions", "create", "ds")
+    ref = versions("ds")[0]["ref"]
+    store.done("datasets", "versions", "commit", ref)
+    events = store.json("log")["events"]
+    long = "x" * 1024
+    for target, body, code, says in (
+        ("/v1/volumes/v/imported", {}, 400, "'name'"),
+        ("/v1/volumes/v/imported", {"name": "n"}, 400, "'file'"),
+        ("/v1/volumes/v/imported", {"name": "n", "file": long}, 400, "1024 bytes"),
+        ("/v1/volumes/v/imported", {"name": "w", "file": "x"}, 409, "'w'"),
+        ("/v1/volumes/absent/imported", {"name": "n", "file": "x"}, 404, "'absent'"),
+        (f"/v1/versions/{ref}/imported", {}, 400, "'file'"),
+        (f"/v1/versions/{ref}/imported", {"file": "x"}, 403, "committed"),
+        ("/v1/versions/ds:absent/imported", {"file": "x"}, 404, "absent"),
+        ("/v1/volumes", {"name": "n", "size": MIB, "imported_from": long}, 400, "1024 bytes"),
+        ("/v1/volumes", {"name": "n", "from": "v", "imported_from": "x"}, 400, "not both"),
+        ("/v1/datasets/ds/versions", {"imported_from": long}, 400, "1024 bytes"),
+        ("/v1/datasets/ds/versions", {"from": "v", "imported_from": "x"}, 400, "not both"),
+    ):
+        status, answer = post(target, **body)
+        assert status == code and says in answer, (target, body, status, answer)
+    assert store.json("log")["events"] == events and volumes() == ["v", "w"] and len(versions("ds")) == 1
+    for name in ("v", "w"):
+        store.done("volumes", "delete", name, "--yes")
+    store.done("datasets", "delete", "ds", "--yes", "--force")
+
+
 def when_the_server_has_gone():
     assert store.stop() == 0
     assert store.json("check")["problems"] == 0
 
 
-story = [round_trip, into_a_dataset, what_is_frozen, replacing, bad_input, no_room, cancelled, killed, progress]
-run_cases([*story, with_a_server, *story, when_the_server_has_gone])
+story = [round_trip, into_a_dataset, history, shorter_than_it_was, what_is_frozen, replacing, bad_input, no_room, cancelled, killed, progress]
+run_cases([*story, with_a_server, refused_at_the_door, *story, when_the_server_has_gone])
