@@ -42,6 +42,32 @@ kill_watcher() {
     kill -KILL "$1"
     while [ -e "/proc/$1" ]; do sleep 0.1; done
 }
+kill_server() {
+    kill -KILL $server
+    wait $server || true
+}
+# log_comes_to NAME TEXT: what the watcher of that volume writes
+log_comes_to() {
+    local log=$VARVE_STORE/run/attach-$1/log
+    for _ in $(seq 100); do
+        ! grep -q "$2" "$log" || return 0
+        sleep 0.1
+    done
+    cat "$log"
+    return 1
+}
+# others_write NAME: the server goes, and before the next one comes somebody writes to that volume
+others_write() {
+    kill_server
+    (
+        serve --socket /run/other.sock
+        qemu-io -f raw -c 'write -P 7 0 4k' "nbd+unix:///$1?socket=/run/other.sock"
+        kill -TERM $server
+        wait $server
+    )
+    serve
+    log_comes_to "$1" 'others wrote'
+}
 # fio and files, until /run/stop is there
 verify_device() {
     local runs=0
@@ -79,8 +105,7 @@ fio=$!
 files=$!
 for round in 1 2 3 4 5 6 7 8 9 10; do
     sleep "$((RANDOM % 3)).$((RANDOM % 10))"
-    kill -KILL $server
-    wait $server || true
+    kill_server
     sleep "$((RANDOM % 2)).$((RANDOM % 10))"
     serve
     echo "killed $round times"
@@ -115,24 +140,10 @@ check grep -q 'made anew' $VARVE_STORE/run/attach-two/log
 if dmesg | grep -E 'I/O error|EXT4-fs (error|warning)|Buffer I/O'; then exit 1; fi
 
 # somebody else wrote in between, where the device could not come back: it would mix old with new
-kill -KILL $server
-wait $server || true
-(
-    serve --socket /run/other.sock
-    qemu-io -f raw -c 'write -P 7 0 4k' 'nbd+unix:///one?socket=/run/other.sock'
-    kill -TERM $server
-    wait $server
-)
-serve
-for _ in $(seq 100); do
-    ! grep -q 'others wrote' $VARVE_STORE/run/attach-one/log || break
-    sleep 0.1
-done
-check grep -q 'others wrote' $VARVE_STORE/run/attach-one/log
+others_write one
 
 # the volume is another one than before: the device is not given to it
-kill -KILL $server
-wait $server || true
+kill_server
 varve detach one --force
 varve volumes delete one --yes
 varve volumes create one --size 64M
@@ -140,27 +151,19 @@ serve
 sleep 2
 device=$(varve attach one --hold 60 --retry 3 | tail -n 1)
 dd if=/dev/urandom of="$device" bs=1M count=1 oflag=direct status=none
-kill -KILL $server
-wait $server || true
+kill_server
 varve volumes delete one --yes
 varve volumes create one --size 64M
 serve
-for _ in $(seq 100); do
-    ! grep -q 'no longer what was attached' $VARVE_STORE/run/attach-one/log || break
-    sleep 0.1
-done
-cat $VARVE_STORE/run/attach-one/log
-check grep -q 'no longer what was attached' $VARVE_STORE/run/attach-one/log
+log_comes_to one 'no longer what was attached'
 check [ "$(varve volumes show one --json | sed -n 's/.*"mapped_bytes": \([0-9]*\).*/\1/p')" = 0 ]
-kill -KILL $server
-wait $server || true
+kill_server
 varve detach one --force
 serve
 
 # the wait has an end, and what comes after it is served again
 device=$(varve attach one --hold 2 --retry 2 | tail -n 1)
-kill -KILL $server
-wait $server || true
+kill_server
 if dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null; then exit 1; fi
 echo "the wait had an end"
 serve
@@ -176,8 +179,7 @@ check watchers_are 1
 kill_watcher "$(pgrep varve-attach)"
 varve attach two
 check watchers_are 1
-kill -KILL $server
-wait $server || true
+kill_server
 serve
 echo after >/mnt/volume/after
 sync -f /mnt/volume/after
@@ -189,27 +191,12 @@ kill_watcher "$(pgrep -n varve-attach)"
 varve attach three
 sleep 2
 dd if=/dev/urandom of="$device" bs=4k count=1 oflag=direct status=none
-kill -KILL $server
-wait $server || true
+kill_server
 serve
 dd if=/dev/urandom of="$device" bs=4k count=1 oflag=direct status=none
 # … but once these are gone it is known again who writes
-kill -KILL $server
-wait $server || true
-(
-    serve --socket /run/other.sock
-    qemu-io -f raw -c 'write -P 7 0 4k' 'nbd+unix:///three?socket=/run/other.sock'
-    kill -TERM $server
-    wait $server
-)
-serve
-for _ in $(seq 100); do
-    ! grep -q 'others wrote' $VARVE_STORE/run/attach-three/log || break
-    sleep 0.1
-done
-check grep -q 'others wrote' $VARVE_STORE/run/attach-three/log
-kill -KILL $server
-wait $server || true
+others_write three
+kill_server
 varve detach three --force
 serve
 
