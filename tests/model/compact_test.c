@@ -5,52 +5,39 @@
 #include <errno.h>
 #include <varve/error.h>
 
-#include "check.h"
-#include "format/layout.h"
-#include "sim_disk.h"
+#include "small_store.h"
 #include "store/store_compact.h"
 
-enum { MIB = 1 << 20, SIZE = 2 * MIB, BLOCKS = SIZE / 4096 };
+enum { SIZE = 2 * MIB, BLOCKS = SIZE / 4096, IMAGE = 1 };
 
 static struct {
     struct sim_disk *disk;
     struct store *store;
-    uint64_t image, snapshot;
+    uint64_t snapshot;
     bool armed;
 } test;
 
 /* Block i holds i all over; they are written in an order in which no two are neighbours. */
 static void begin(void)
 {
-    struct store_geometry geometry = {.limit = 2 * STORE_LIMIT_MIN, .journal = MIB / 2};
     struct store_image *image;
-    unsigned char bytes[BLOCK_SIZE];
 
-    test.disk = sim_disk_new(&(struct sim_options){.seed = 5, .journal_size = MIB / 2});
-    CHECK_EQ(store_format(sim_disk_io(test.disk), &geometry), 0);
-    CHECK_EQ(store_open(sim_disk_io(test.disk), NULL, &test.store), 0);
-    CHECK_EQ(store_image_create(test.store, SIZE, 0, "volume a", &test.image), 0);
-    CHECK_EQ(store_image_open(test.store, test.image, &image), 0);
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        uint64_t block = (uint64_t)i * 77 % BLOCKS;
-
-        memset(bytes, (int)block & 0xff, sizeof bytes);
-        CHECK_EQ(store_write(test.store, image, bytes, sizeof bytes, block * BLOCK_SIZE, 0), 0);
-    }
+    test.disk = small_store_disk(5, 2 * STORE_LIMIT_MIN);
+    test.store = small_store_open(test.disk, NULL);
+    image = small_store_image(test.store, SIZE);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        small_store_write(test.store, image, i * 77 % BLOCKS, i * 77 % BLOCKS, 0);
     store_image_close(test.store, image);
 }
 
 static void all_is_there(uint64_t number)
 {
     static unsigned char bytes[SIZE];
-    struct store_image *image;
 
-    CHECK_EQ(store_image_open(test.store, number, &image), 0);
-    CHECK_EQ(store_read(test.store, image, bytes, SIZE, 0), 0);
+    small_store_read(test.store, number, bytes, SIZE);
     for (uint64_t i = 0; i < SIZE; i++)
         if (bytes[i] != (unsigned char)(i / BLOCK_SIZE))
             check_failed(__FILE__, __LINE__, "byte %d is %d", (int)i, bytes[i]);
-    store_image_close(test.store, image);
 }
 
 static struct store_compaction_state compact(void)
@@ -59,7 +46,7 @@ static struct store_compaction_state compact(void)
     struct store_compaction_state state;
     int r;
 
-    CHECK_EQ(store_compact_open(test.store, test.image, &compaction), 0);
+    CHECK_EQ(store_compact_open(test.store, IMAGE, &compaction), 0);
     while ((r = store_compact_step(compaction)) == 1)
         ;
     CHECK_EQ(r, 0);
@@ -73,7 +60,7 @@ static void end(void)
 {
     struct store_check_result result;
 
-    all_is_there(test.image);
+    all_is_there(IMAGE);
     CHECK_EQ(store_settle(test.store), 0);
     CHECK_EQ(store_check(test.store, STORE_CHECK_DATA, NULL, NULL, &result), 0);
     CHECK_EQ(result.problems, 0);
@@ -92,17 +79,16 @@ static void scattered_blocks_are_moved_once(void)
 static void a_frozen_image_is_moved(void)
 {
     begin();
-    CHECK_EQ(store_image_set_flags(test.store, test.image, STORE_IMAGE_FROZEN), 0);
+    CHECK_EQ(store_image_set_flags(test.store, IMAGE, STORE_IMAGE_FROZEN), 0);
     CHECK_EQ(compact().moved, SIZE);
     end();
 }
 
 static void what_is_shared_stays(void)
 {
-    struct store_clone clone = {.source = test.image, .flags = STORE_IMAGE_FROZEN, .label = "s"};
+    struct store_clone clone = {.source = IMAGE, .flags = STORE_IMAGE_FROZEN, .label = "s"};
 
     begin();
-    clone.source = test.image;
     CHECK_EQ(store_image_clone(test.store, &clone, 1), 0);
     CHECK_EQ(compact().shared, SIZE);
     all_is_there(clone.image);
@@ -112,7 +98,7 @@ static void what_is_shared_stays(void)
 /* When the first block is on its way to its new place, its range is held and no lock is. */
 static void freeze_now(void *opaque, struct sim_disk *disk, const struct sim_event *event)
 {
-    struct store_clone clone = {.source = test.image, .flags = STORE_IMAGE_FROZEN, .label = "s"};
+    struct store_clone clone = {.source = IMAGE, .flags = STORE_IMAGE_FROZEN, .label = "s"};
 
     (void)opaque;
     (void)disk;
@@ -137,7 +123,7 @@ static void a_snapshot_in_the_middle(void)
     CHECK(!test.armed);
     CHECK_EQ(state.scattered, MIB); /* overtaken */
     CHECK_EQ(state.shared, MIB);
-    CHECK_EQ(store_images_shared(test.store, test.image, test.snapshot, &shared), 0);
+    CHECK_EQ(store_images_shared(test.store, IMAGE, test.snapshot, &shared), 0);
     CHECK_EQ(shared, SIZE);
     all_is_there(test.snapshot);
     end();
@@ -146,18 +132,15 @@ static void a_snapshot_in_the_middle(void)
 /* In a full store it says so. */
 static void a_full_store(void)
 {
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = MIB / 2};
     struct store_compaction *compaction;
     struct store_image *image;
     unsigned char bytes[BLOCK_SIZE] = {1};
     uint64_t block = 0;
     int r = 0;
 
-    test.disk = sim_disk_new(&(struct sim_options){.seed = 6, .journal_size = MIB / 2});
-    CHECK_EQ(store_format(sim_disk_io(test.disk), &geometry), 0);
-    CHECK_EQ(store_open(sim_disk_io(test.disk), NULL, &test.store), 0);
-    CHECK_EQ(store_image_create(test.store, STORE_LIMIT_MIN, 0, "volume a", &test.image), 0);
-    CHECK_EQ(store_image_open(test.store, test.image, &image), 0);
+    test.disk = small_store_disk(6, STORE_LIMIT_MIN);
+    test.store = small_store_open(test.disk, NULL);
+    image = small_store_image(test.store, STORE_LIMIT_MIN);
     while (r == 0) {
         uint64_t at = block * 77 % (STORE_LIMIT_MIN / BLOCK_SIZE);
 
@@ -165,7 +148,7 @@ static void a_full_store(void)
         block++;
     }
     CHECK_EQ(r, -ENOSPC);
-    CHECK_EQ(store_compact_open(test.store, test.image, &compaction), 0);
+    CHECK_EQ(store_compact_open(test.store, IMAGE, &compaction), 0);
     while ((r = store_compact_step(compaction)) == 1)
         ;
     CHECK_EQ(r, -ENOSPC);

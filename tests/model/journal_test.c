@@ -5,12 +5,9 @@
 #include <errno.h>
 #include <varve/error.h>
 
-#include "check.h"
-#include "format/layout.h"
-#include "sim_disk.h"
-#include "store/store.h"
+#include "small_store.h"
 
-enum { MIB = 1 << 20, BATCHES = 6, FLIPS = 30 };
+enum { BATCHES = 6, FLIPS = 30 };
 
 /* Where the batches lie. */
 static struct {
@@ -35,25 +32,15 @@ static void see_batch(void *opaque, struct sim_disk *disk, const struct sim_even
  */
 static struct sim_disk *dead_store(void)
 {
-    struct sim_disk *disk = sim_disk_new(&(struct sim_options){.seed = 3, .journal_size = MIB / 2});
-    struct store_geometry geometry = {.limit = 16 * MIB, .journal = MIB / 2};
-    struct store_image *image;
-    struct store *store;
-    unsigned char bytes[BLOCK_SIZE];
-    uint64_t number;
+    struct sim_disk *disk = small_store_disk(3, 16 * MIB);
+    struct store *store = small_store_open(disk, &options);
+    struct store_image *image = small_store_image(store, MIB);
 
-    CHECK_EQ(store_format(sim_disk_io(disk), &geometry), 0);
-    CHECK_EQ(store_open(sim_disk_io(disk), &options, &store), 0);
-    CHECK_EQ(store_image_create(store, MIB, 0, "volume a", &number), 0);
-    CHECK_EQ(store_image_open(store, number, &image), 0);
     CHECK_EQ(store_checkpoint(store), 0);
     batches.count = 0;
     sim_disk_set_hook(disk, see_batch, NULL);
-    for (unsigned i = 0; i < BATCHES; i++) {
-        memset(bytes, (int)i + 1, sizeof bytes);
-        CHECK_EQ(
-            store_write(store, image, bytes, sizeof bytes, (uint64_t)i * BLOCK_SIZE, STORE_FUA), 0);
-    }
+    for (unsigned i = 0; i < BATCHES; i++)
+        small_store_write(store, image, i, i + 1, STORE_FUA);
     sim_disk_set_hook(disk, NULL, NULL);
     CHECK_EQ(batches.count, BATCHES);
     sim_disk_cut(disk, SIM_ALL);
@@ -67,12 +54,9 @@ static struct sim_disk *dead_store(void)
 static unsigned blocks_there(struct store *store)
 {
     unsigned char bytes[BATCHES * BLOCK_SIZE];
-    struct store_image *image;
     unsigned there = 0;
 
-    CHECK_EQ(store_image_open(store, 1, &image), 0);
-    CHECK_EQ(store_read(store, image, bytes, sizeof bytes, 0), 0);
-    store_image_close(store, image);
+    small_store_read(store, 1, bytes, sizeof bytes);
     while (there < BATCHES && bytes[there * BLOCK_SIZE] == there + 1)
         there++;
     for (unsigned i = there; i < BATCHES; i++)
@@ -109,9 +93,8 @@ static void middle_batch_is_damage(void)
 static void whole_journal_is_replayed(void)
 {
     struct sim_disk *disk = dead_store();
-    struct store *store;
+    struct store *store = small_store_open(disk, &options);
 
-    CHECK_EQ(store_open(sim_disk_io(disk), &options, &store), 0);
     CHECK_EQ(blocks_there(store), BATCHES);
     store_close(store);
     sim_disk_free(disk);
@@ -122,18 +105,18 @@ static void journal_of_another_store(void)
 {
     struct sim_disk *disk = dead_store(), *other;
     struct store_geometry geometry = {
-        .limit = 16 * MIB, .journal = MIB / 2, .identity = "another store!!"};
+        .limit = 16 * MIB, .journal = SMALL_JOURNAL, .identity = "another store!!"};
     unsigned char bytes[BLOCK_SIZE];
     struct store_image_info info;
     struct store *store;
 
-    other = sim_disk_new(&(struct sim_options){.seed = 9, .journal_size = MIB / 2});
+    other = sim_disk_new(&(struct sim_options){.seed = 9, .journal_size = SMALL_JOURNAL});
     CHECK_EQ(store_format(sim_disk_io(other), &geometry), 0);
-    for (uint64_t at = 0; at < MIB / 2; at += BLOCK_SIZE) {
+    for (uint64_t at = 0; at < SMALL_JOURNAL; at += BLOCK_SIZE) {
         sim_disk_peek(disk, IO_JOURNAL, at, bytes, sizeof bytes);
         sim_disk_poke(other, IO_JOURNAL, at, bytes, sizeof bytes);
     }
-    CHECK_EQ(store_open(sim_disk_io(other), &options, &store), 0);
+    store = small_store_open(other, &options);
     CHECK_EQ(store_image_next(store, 0, &info), -ENOENT);
     store_close(store);
     sim_disk_free(other);

@@ -4,27 +4,21 @@
  */
 #include <varve/error.h>
 
-#include "check.h"
-#include "format/layout.h"
-#include "sim_disk.h"
-#include "store/store.h"
+#include "small_store.h"
 
-enum { MIB = 1 << 20, MORE = 150, ROUNDS = 20, FIRST = 31 };
+enum { MORE = 150, ROUNDS = 20, FIRST = 31 };
+enum { IMAGE = 1, OTHER = 2 }; /* numbers */
 
 static struct {
     struct store *store;
     struct store_image *image, *other;
     const struct store_options *options;
-    uint64_t number; /* of `other` */
     bool armed;
 } test;
 
-static void write_block(struct store_image *image, uint64_t block, int value)
+static void write_block(struct store_image *image, uint64_t block, unsigned value)
 {
-    unsigned char bytes[BLOCK_SIZE];
-
-    memset(bytes, value, sizeof bytes);
-    CHECK_EQ(store_write(test.store, image, bytes, sizeof bytes, block * BLOCK_SIZE, 0), 0);
+    small_store_write(test.store, image, block, value, 0);
 }
 
 static void read_is(struct store_image *image, uint64_t block, int value)
@@ -55,8 +49,8 @@ static void next_server_finds_all(struct sim_disk *disk)
 
     sim_disk_kill(killed, SIM_ALL);
     sim_disk_reboot(killed);
-    CHECK_EQ(store_open(sim_disk_io(killed), test.options, &test.store), 0);
-    CHECK_EQ(store_image_open(test.store, test.number, &image), 0);
+    test.store = small_store_open(killed, test.options);
+    CHECK_EQ(store_image_open(test.store, OTHER, &image), 0);
     all_is_there(image);
     store_image_close(test.store, image);
     store_close(test.store);
@@ -72,11 +66,11 @@ static void meanwhile(void *opaque, struct sim_disk *disk, const struct sim_even
         return;
     test.armed = false;
     for (unsigned i = 0; i < 2 * FIRST; i++) /* frees their first places */
-        write_block(test.other, i % FIRST, 50 + (int)(i % FIRST));
+        write_block(test.other, i % FIRST, 50 + i % FIRST);
     for (unsigned round = 0; round < ROUNDS; round++) { /* until every place was on offer */
         CHECK_EQ(store_checkpoint(test.store), 0);
         for (unsigned i = 0; i < MORE; i++)
-            write_block(test.other, 100 + i, 100 + (int)i);
+            write_block(test.other, 100 + i, 100 + i);
         next_server_finds_all(disk);
     }
 }
@@ -84,29 +78,24 @@ static void meanwhile(void *opaque, struct sim_disk *disk, const struct sim_even
 static void place_in_a_held_extent(void)
 {
     struct store_options options = {.extent_slots = 4, .extent_blocks = 32, .inline_bytes = 8192};
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = MIB / 2};
-    struct sim_disk *disk = sim_disk_new(&(struct sim_options){.seed = 3, .journal_size = MIB / 2});
+    struct sim_disk *disk = small_store_disk(3, STORE_LIMIT_MIN);
     unsigned char bytes[2 * BLOCK_SIZE];
-    uint64_t number, other;
 
-    CHECK_EQ(store_format(sim_disk_io(disk), &geometry), 0);
-    CHECK_EQ(store_open(sim_disk_io(disk), &options, &test.store), 0);
-    CHECK_EQ(store_image_create(test.store, MIB, 0, "volume a", &number), 0);
-    CHECK_EQ(store_image_create(test.store, MIB, 0, "volume b", &other), 0);
-    CHECK_EQ(store_image_open(test.store, number, &test.image), 0);
+    test.store = small_store_open(disk, &options);
+    test.image = small_store_image(test.store, MIB);
+    store_image_close(test.store, small_store_image(test.store, MIB));
     write_block(test.image, 0, 1);
     store_image_close(test.store, test.image);
     CHECK_EQ(store_shutdown(test.store), 0); /* from here on block 0 is on the disk only */
     store_close(test.store);
     sim_disk_reboot(disk);
-    CHECK_EQ(store_open(sim_disk_io(disk), &options, &test.store), 0);
-    CHECK_EQ(store_image_open(test.store, number, &test.image), 0);
-    CHECK_EQ(store_image_open(test.store, other, &test.other), 0);
+    test.store = small_store_open(disk, &options);
+    CHECK_EQ(store_image_open(test.store, IMAGE, &test.image), 0);
+    CHECK_EQ(store_image_open(test.store, OTHER, &test.other), 0);
     write_block(test.image, 1, 2);
     for (unsigned i = 0; i < FIRST; i++) /* into the same extent */
-        write_block(test.other, i, 10 + (int)i);
+        write_block(test.other, i, 10 + i);
     test.options = &options;
-    test.number = other;
     test.armed = true;
     sim_disk_set_hook(disk, meanwhile, NULL);
     CHECK_EQ(store_read(test.store, test.image, bytes, sizeof bytes, 0), 0);

@@ -3,14 +3,9 @@
  * referred to by the journal. Recovery must not write it anew: the power could go in the middle of
  * that.
  */
-#include <varve/error.h>
+#include "small_store.h"
 
-#include "check.h"
-#include "format/layout.h"
-#include "sim_disk.h"
-#include "store/store.h"
-
-enum { MIB = 1 << 20, WRITES = 5, SEEDS = 8 };
+enum { WRITES = 5, SEEDS = 8 };
 
 /* no block travels in a batch: each flush has it written to its place, and synced */
 static const struct store_options options = {.extent_slots = 2, .extent_blocks = 32};
@@ -19,21 +14,13 @@ static const struct store_options options = {.extent_slots = 2, .extent_blocks =
  * flushed. */
 static struct sim_disk *killed_store(void)
 {
-    struct sim_disk *disk = sim_disk_new(&(struct sim_options){.seed = 3, .journal_size = MIB / 2});
-    struct store_geometry geometry = {.limit = 16 * MIB, .journal = MIB / 2};
-    unsigned char bytes[BLOCK_SIZE];
-    struct store_image *image;
-    struct store *store;
-    uint64_t number;
+    struct sim_disk *disk = small_store_disk(3, 16 * MIB);
+    struct store *store = small_store_open(disk, &options);
+    struct store_image *image = small_store_image(store, MIB);
 
-    CHECK_EQ(store_format(sim_disk_io(disk), &geometry), 0);
-    CHECK_EQ(store_open(sim_disk_io(disk), &options, &store), 0);
-    CHECK_EQ(store_image_create(store, MIB, 0, "volume a", &number), 0);
-    CHECK_EQ(store_image_open(store, number, &image), 0);
     CHECK_EQ(store_checkpoint(store), 0);
     for (unsigned i = 0; i < WRITES; i++) {
-        memset(bytes, (int)i + 1, sizeof bytes);
-        CHECK_EQ(store_write(store, image, bytes, sizeof bytes, (uint64_t)i * BLOCK_SIZE, 0), 0);
+        small_store_write(store, image, i, i + 1, 0);
         CHECK_EQ(store_flush(store), 0);
     }
     sim_disk_kill(disk, SIM_ALL);
@@ -46,17 +33,11 @@ static struct sim_disk *killed_store(void)
 static void all_is_there(struct sim_disk *disk)
 {
     unsigned char bytes[WRITES * BLOCK_SIZE];
-    struct store_image *image;
-    struct store *store = NULL;
+    struct store *store = small_store_open(disk, &options);
 
-    if (store_open(sim_disk_io(disk), &options, &store) != 0)
-        check_failed(__FILE__, __LINE__, "open: %s", varve_error());
-    CHECK_EQ(store_image_open(store, 1, &image), 0);
-    if (store_read(store, image, bytes, sizeof bytes, 0) != 0)
-        check_failed(__FILE__, __LINE__, "read: %s", varve_error());
+    small_store_read(store, 1, bytes, sizeof bytes);
     for (unsigned i = 0; i < WRITES; i++)
         CHECK_EQ(bytes[i * BLOCK_SIZE], i + 1);
-    store_image_close(store, image);
     store_close(store);
 }
 

@@ -3,26 +3,12 @@
  * same copy when the next checkpoint writes it: the other copies must not be left behind so far
  * that what they refer to is overwritten by then.
  */
-#include <varve/error.h>
+#include "small_store.h"
 
-#include "check.h"
-#include "format/layout.h"
-#include "sim_disk.h"
-#include "store/store.h"
+enum { LENGTH = 300000, TEARS = 40 };
 
-enum { MIB = 1 << 20, LENGTH = 300000, TEARS = 40 };
-
+static const struct store_options options = {.extent_slots = 2, .extent_blocks = 32};
 static unsigned char written[LENGTH], found[LENGTH];
-
-static struct store *must_open(struct sim_disk *disk)
-{
-    struct store_options options = {.extent_slots = 2, .extent_blocks = 32};
-    struct store *store = NULL;
-
-    if (store_open(sim_disk_io(disk), &options, &store) != 0)
-        check_failed(__FILE__, __LINE__, "open: %s", varve_error());
-    return store;
-}
 
 /* Remembers the events that write a superblock copy. */
 struct watch {
@@ -66,14 +52,9 @@ static void watch_copy(void *opaque, struct sim_disk *disk, const struct sim_eve
  */
 static void play(struct sim_disk *disk)
 {
-    struct store_geometry geometry = {.limit = 16 * MIB, .journal = MIB / 2};
-    struct store_image *image;
-    uint64_t number;
+    struct store *store = small_store_open(disk, &options);
+    struct store_image *image = small_store_image(store, 4 * MIB);
 
-    CHECK_EQ(store_format(sim_disk_io(disk), &geometry), 0);
-    struct store *store = must_open(disk);
-    CHECK_EQ(store_image_create(store, 4 * MIB, 0, "volume a", &number), 0);
-    CHECK_EQ(store_image_open(store, number, &image), 0);
     for (int round = 0; round < 2; round++) {
         memset(written, 'a' + round, sizeof written);
         CHECK_EQ(store_write(store, image, written, sizeof written, 0, STORE_FUA), 0);
@@ -88,19 +69,11 @@ static void play(struct sim_disk *disk)
 
 static void read_back(struct sim_disk *disk)
 {
-    struct store *store = must_open(disk);
-    struct store_image *image;
+    struct store *store = small_store_open(disk, &options);
 
-    CHECK_EQ(store_image_open(store, 1, &image), 0);
-    CHECK_EQ(store_read(store, image, found, sizeof found, 0), 0);
+    small_store_read(store, 1, found, sizeof found);
     CHECK(memcmp(found, written, sizeof found) == 0);
-    store_image_close(store, image);
     store_close(store);
-}
-
-static struct sim_disk *new_disk(void)
-{
-    return sim_disk_new(&(struct sim_options){.seed = 5, .journal_size = MIB / 2});
 }
 
 /* The number of the event in which opening that disk first writes superblock copy 0. */
@@ -110,7 +83,7 @@ static uint64_t find_first_copy(struct sim_disk *disk)
     struct watch watch = {.copy = 0};
 
     sim_disk_set_hook(trial, watch_copy, &watch);
-    store_close(must_open(trial));
+    store_close(small_store_open(trial, &options));
     sim_disk_free(trial);
     return watch.first;
 }
@@ -118,13 +91,13 @@ static uint64_t find_first_copy(struct sim_disk *disk)
 static void newest_copy_torn(void)
 {
     struct watch watch = {.copy = 1};
-    struct sim_disk *disk = new_disk();
+    struct sim_disk *disk = small_store_disk(5, 16 * MIB);
 
     sim_disk_set_hook(disk, watch_copy, &watch);
     play(disk);
     sim_disk_free(disk);
 
-    disk = new_disk();
+    disk = small_store_disk(5, 16 * MIB);
     sim_disk_set_hook(disk, watch_copy, &watch);
     sim_disk_cut_at(disk, watch.last, SIM_NONE);
     play(disk);
@@ -138,9 +111,7 @@ static void newest_copy_torn(void)
         struct store *store = NULL;
 
         sim_disk_cut_at(torn, event, SIM_SOME);
-        CHECK(store_open(sim_disk_io(torn),
-                         &(struct store_options){.extent_slots = 2, .extent_blocks = 32},
-                         &store) != 0);
+        CHECK(store_open(sim_disk_io(torn), &options, &store) != 0);
         sim_disk_reboot(torn);
         read_back(torn);
         sim_disk_free(torn);

@@ -4,17 +4,11 @@
  * the checkpoint contains. The place of a block inside it may hold newer data by then, which no
  * batch carries: the recovery that finds the batch must not put the old block there.
  */
-#include <varve/error.h>
-
 #include "base/le.h"
-#include "check.h"
 #include "format/journal_batch.h"
-#include "format/layout.h"
-#include "sim_disk.h"
-#include "store/store.h"
+#include "small_store.h"
 
 enum {
-    MIB = 1 << 20,
     BLOCKS = 128,
     LATER = 64,
     PART = 8,
@@ -80,13 +74,9 @@ static void flush(void)
 static struct state read_state(struct store *store)
 {
     static unsigned char bytes[BLOCKS * BLOCK_SIZE];
-    struct store_image *image;
     struct state found;
 
-    CHECK_EQ(store_image_open(store, 1, &image), 0);
-    if (store_read(store, image, bytes, sizeof bytes, 0) != 0)
-        check_failed(__FILE__, __LINE__, "read: %s", varve_error());
-    store_image_close(store, image);
+    small_store_read(store, 1, bytes, sizeof bytes);
     for (unsigned b = 0; b < BLOCKS; b++) {
         const unsigned char *block = bytes + (size_t)b * BLOCK_SIZE;
 
@@ -118,12 +108,11 @@ static void state_is_legal(const struct state *found)
 static void cut_here(struct sim_disk *disk, enum sim_outcome outcome, uint64_t seed)
 {
     struct sim_disk *copy = sim_disk_copy(disk, seed);
-    struct store *store = NULL;
+    struct store *store;
 
     sim_disk_cut(copy, outcome);
     sim_disk_reboot(copy);
-    if (store_open(sim_disk_io(copy), &options, &store) != 0)
-        check_failed(__FILE__, __LINE__, "open: %s", varve_error());
+    store = small_store_open(copy, &options);
     struct state found = read_state(store);
     state_is_legal(&found);
     CHECK_EQ(store_settle(store), 0);
@@ -193,16 +182,12 @@ static void at_event(void *opaque, struct sim_disk *disk, const struct sim_event
 
 static void play(enum moment moment)
 {
-    struct sim_disk *disk = sim_disk_new(&(struct sim_options){.seed = 3, .journal_size = MIB / 2});
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = MIB / 2};
-    uint64_t number;
+    struct sim_disk *disk = small_store_disk(3, STORE_LIMIT_MIN);
 
     memset(&test, 0, sizeof test);
     test.moment = moment;
-    CHECK_EQ(store_format(sim_disk_io(disk), &geometry), 0);
-    CHECK_EQ(store_open(sim_disk_io(disk), &options, &test.store), 0);
-    CHECK_EQ(store_image_create(test.store, MIB, 0, "volume a", &number), 0);
-    CHECK_EQ(store_image_open(test.store, number, &test.image), 0);
+    test.store = small_store_open(disk, &options);
+    test.image = small_store_image(test.store, MIB);
     CHECK_EQ(store_checkpoint(test.store), 0);
     for (unsigned b = 0; b < BESIDE; b++) /* a run of places that become free with it */
         write_blocks(b, 1);
