@@ -1,7 +1,7 @@
 /*
  * Damaged blocks:
  *
- *   damage [--seed N] [--stores N] [--blocks N] [--bytes N]
+ *   damage [--seed N] [--stores N] [--blocks N] [--bytes N] [--verbose]
  *
  * Each store has a random history and a clean stop. Then, N times each, on copies of its disk:
  *
@@ -13,9 +13,7 @@
  *             superblock harms nothing.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <varve/error.h>
 
@@ -23,6 +21,7 @@
 #include "format/layout.h"
 #include "play.h"
 #include "play_random.h"
+#include "seeds.h"
 
 enum { BLOCK = 4096, HISTORY = 60, PLACES_MAX = 1 << 15, MUTATED_MAX = 8 };
 
@@ -44,7 +43,9 @@ static struct {
     bool was_read;
 } test;
 
-static char repeat[160];
+enum { BLOCKS, BYTES };
+static struct seeds_number numbers[] = {
+    [BLOCKS] = {"blocks", 1000}, [BYTES] = {"bytes", 1000}, {0}};
 
 static uint64_t below(uint64_t limit)
 {
@@ -290,22 +291,13 @@ static void damage_metadata(const struct play *begun)
 }
 
 /* A store with a history. Then either a clean stop, or some changes that only the journal has. */
-static void begin(uint64_t seed, bool journal)
+static void begin(const struct play *fresh, uint64_t seed, bool journal)
 {
     struct play *play = &test.play;
-    struct sim_options disk = {.seed = seed, .journal_size = STORE_JOURNAL_MIN};
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
     uint64_t made;
 
-    *play = (struct play){.repeat = repeat, .chance.state = seed};
-    play->options = (struct store_options){
-        .cache_bytes = 1 << 20, .extent_slots = 2, .extent_blocks = 8, .inline_bytes = 16384};
-    play->disk = sim_disk_new(&disk);
-    play_begin(play, &geometry);
-    play_create(play, 256 << 10, &made);
-    play_write(play, made, 0, 40 * BLOCK, false);
-    for (unsigned i = 0; i < HISTORY; i++)
-        play_random(play);
+    *play = *fresh;
+    play_random_store(play, seed, HISTORY);
     if (model_now(play->history)->count == 0)
         play_create(play, 256 << 10, &made);
     made = 0;
@@ -324,19 +316,20 @@ static void begin(uint64_t seed, bool journal)
     }
 }
 
-static void run_store(uint64_t seed, uint64_t blocks, uint64_t bytes)
+static void run_store(uint64_t seed, bool verbose, const char *again)
 {
+    const struct play fresh = {.repeat = again, .verbose = verbose, .chance.state = seed};
     struct play *play = &test.play, begun;
     uint64_t first = count_cases(COUNT_DATA_DAMAGE);
 
-    begin(seed, false);
+    begin(&fresh, seed, false);
     find_places();
-    while (test.count > 0 && count_cases(COUNT_DATA_DAMAGE) - first < blocks)
+    while (test.count > 0 && count_cases(COUNT_DATA_DAMAGE) - first < numbers[BLOCKS].value)
         damage_data();
     play_check(play);
     play_end(play);
 
-    begin(seed, true);
+    begin(&fresh, seed, true);
     test.count = test.metadata_count = 0;
     find_places();
     store_close(play->store);
@@ -352,42 +345,13 @@ static void run_store(uint64_t seed, uint64_t blocks, uint64_t bytes)
     play_check(&begun);
     play_end(&begun);
     first = count_cases(COUNT_METADATA_BYTES);
-    while (test.metadata_count > 0 && count_cases(COUNT_METADATA_BYTES) - first < bytes)
+    while (test.metadata_count > 0 &&
+           count_cases(COUNT_METADATA_BYTES) - first < numbers[BYTES].value)
         damage_metadata(play);
     play_end(play);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"stores", required_argument, NULL, 'n'},
-                                            {"blocks", required_argument, NULL, 'd'},
-                                            {"bytes", required_argument, NULL, 'm'},
-                                            {0}};
-    unsigned long long seed = 1, stores = 1, blocks = 1000, bytes = 1000;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        unsigned long long value = optarg == NULL ? 0 : strtoull(optarg, NULL, 10);
-
-        if (option == 's')
-            seed = value;
-        else if (option == 'n')
-            stores = value;
-        else if (option == 'd')
-            blocks = value;
-        else if (option == 'm')
-            bytes = value;
-        else
-            return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (unsigned long long i = 0; i < stores; i++) {
-        snprintf(repeat, sizeof(repeat), "%s --seed %llu --blocks %llu --bytes %llu", argv[0],
-                 seed + i, blocks, bytes);
-        run_store(seed + i, blocks, bytes);
-    }
-    printf("ok %llu stores from seed %llu\n", stores, seed);
-    count_print();
-    return 0;
+    return seeds_main(argc, argv, "stores", numbers, run_store);
 }

@@ -223,5 +223,5 @@ static void run_history(uint64_t seed, bool verbose, const char *again)
 
 int main(int argc, char **argv)
 {
-    return seeds_main(argc, argv, "histories", run_history);
+    return seeds_main(argc, argv, "histories", NULL, run_history);
 }

@@ -18,43 +18,18 @@
 #include <string.h>
 
 #include "counts.h"
-#include "play.h"
 #include "play_random.h"
+#include "scenario.h"
 #include "seeds.h"
 
-enum { OPERATIONS = 12, NTH_MAX = 1000, BLOCK = 4096 };
+enum { OPERATIONS = 12, BLOCK = 4096 };
 
-struct kind {
-    const char *name;
-    unsigned kinds, files;
+static const struct scenario_fault faults[] = {
+    {"flush of the extents", SIM_SYNC, 1u << IO_EXTENTS, EIO},
+    /* its writes are durable */
+    {"flush of the journal", SIM_SYNC | SIM_WRITE, 1u << IO_JOURNAL, EIO},
+    {"flush", SIM_SYNC, 0, EIO},
 };
-
-static const struct kind kinds[] = {
-    {"flush of the extents", SIM_SYNC, 1u << IO_EXTENTS},
-    {"flush of the journal", SIM_SYNC | SIM_WRITE, 1u << IO_JOURNAL}, /* its writes are durable */
-    {"flush", SIM_SYNC, 0},
-};
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
-
-struct run {
-    const struct kind *kind;
-    uint64_t nth, seed;
-    bool forever;
-    bool opening; /* the opening may fail too */
-};
-
-static char repeat[160];
-
-static void arm(struct sim_disk *disk, const struct run *run)
-{
-    const struct sim_fault fault = {.kinds = run->kind->kinds,
-                                    .files = run->kind->files,
-                                    .nth = run->nth,
-                                    .forever = run->forever,
-                                    .error = EIO};
-
-    sim_disk_fail(disk, &fault);
-}
 
 static void refuses(const struct play *play, const char *what, int rc)
 {
@@ -112,7 +87,7 @@ static void all_is_refused(const struct play *play)
 }
 
 /* The operations of the scenario, until a flush fails. */
-static void perform(struct play *play, const struct run *run, uint64_t struck)
+static void perform(struct play *play, const struct scenario_run *run, uint64_t struck)
 {
     play->chance.state = run->seed;
     for (unsigned i = 0; i < OPERATIONS && sim_disk_struck(play->disk) == struck; i++) {
@@ -155,28 +130,14 @@ static void settle(struct play *play)
 }
 
 /* False when nothing was left to fail. */
-static bool run_once(const struct play *begun, const struct run *run)
+static bool run_once(const struct play *begun, const struct scenario_run *run)
 {
-    struct play play = *begun;
-    uint64_t struck;
-    int rc;
+    struct play play;
+    uint64_t struck = scenario_open(&play, begun, run, run->seed + run->nth);
 
-    play.disk = sim_disk_copy(begun->disk, run->seed + run->nth);
-    play.history = model_history_copy(begun->history);
-    play.forgiving = true;
-    struck = sim_disk_struck(play.disk);
-    if (run->opening)
-        arm(play.disk, run);
-    rc = store_open(sim_disk_io(play.disk), &play.options, &play.store);
-    if (rc != 0 && sim_disk_struck(play.disk) == struck)
-        play_failed(&play, "store_open says %d, and nothing has failed", rc);
-    if (rc == 0 && sim_disk_struck(play.disk) > struck)
+    if (play.store != NULL && sim_disk_struck(play.disk) > struck)
         play_failed(&play, "the store is open, and a flush of its opening has failed");
-    if (rc != 0)
-        play.store = NULL;
-    if (rc == 0 && !run->opening)
-        arm(play.disk, run);
-    if (rc == 0)
+    if (play.store != NULL)
         perform(&play, run, struck);
     struck = sim_disk_struck(play.disk) - struck;
     settle(&play);
@@ -185,60 +146,22 @@ static bool run_once(const struct play *begun, const struct run *run)
     return struck > 0;
 }
 
-/* A store with some history, which a process that just ended left behind: opening has work to do.
- */
-static void begin(struct play *play, uint64_t seed)
-{
-    const struct sim_options disk = {
-        .seed = seed, .journal_size = STORE_JOURNAL_MIN, .stale_cache = seed % 4 != 0};
-    const struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
-    uint64_t made;
-
-    play->chance.state = seed;
-    play->options = (struct store_options){.cache_bytes = 1 << 20,
-                                           .extent_slots = 2,
-                                           .extent_blocks = 8,
-                                           .inline_bytes = seed % 3 == 0 ? 0 : 16384,
-                                           .straight_bytes = seed % 2 == 0 ? 0 : 8192};
-    play->disk = sim_disk_new(&disk);
-    play_begin(play, &geometry);
-    play_create(play, 100 << 10, &made);
-    for (unsigned i = 0; i < 2 * OPERATIONS; i++)
-        play_random(play);
-    store_close(play->store);
-    play->store = NULL;
-    sim_disk_reboot(play->disk);
-}
-
 static void run_scenario(uint64_t seed, bool verbose, const char *again)
 {
-    struct play play = {.repeat = repeat, .verbose = verbose};
-    struct run run = {.seed = seed};
+    struct play play = {.repeat = again,
+                        .verbose = verbose,
+                        .chance.state = seed,
+                        .options = {.cache_bytes = 1 << 20,
+                                    .extent_slots = 2,
+                                    .extent_blocks = 8,
+                                    .inline_bytes = seed % 3 == 0 ? 0 : 16384,
+                                    .straight_bytes = seed % 2 == 0 ? 0 : 8192}};
 
-    snprintf(repeat, sizeof(repeat), "%s", again);
-    begin(&play, seed);
-    for (unsigned way = 0; way < KINDS * 4; way++) {
-        bool more = true;
-
-        run.kind = &kinds[way / 4];
-        run.forever = (way & 1) != 0;
-        run.opening = (way & 2) != 0;
-        for (run.nth = 1; more; run.nth++) {
-            snprintf(repeat, sizeof(repeat), "%s (%s %llu%s fails, counted from %s)", again,
-                     run.kind->name, (unsigned long long)run.nth,
-                     run.forever ? " and all after it" : "",
-                     run.opening ? "opening" : "the first operation");
-            if (run.nth > NTH_MAX)
-                play_failed(&play, "the scenario does not end");
-            if (verbose)
-                printf("%s\n", repeat);
-            more = run_once(&play, &run);
-        }
-    }
-    play_end(&play);
+    scenario_begin(&play, seed, seed % 4 != 0, 2 * OPERATIONS);
+    scenario_run_all(&play, seed, again, faults, sizeof(faults) / sizeof(faults[0]), run_once);
 }
 
 int main(int argc, char **argv)
 {
-    return seeds_main(argc, argv, "scenarios", run_scenario);
+    return seeds_main(argc, argv, "scenarios", NULL, run_scenario);
 }

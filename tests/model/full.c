@@ -1,7 +1,7 @@
 /*
  * Full stores:
  *
- *   full [--seed N] [--stores N]
+ *   full [--seed N] [--stores N] [--verbose]
  *
  * A store is filled until a write is refused; then, at 95 to 100 %, its blocks are overwritten,
  * shared by snapshots, overwritten again, deleted, cut and opened again. Deleting, trimming,
@@ -9,19 +9,14 @@
  * is refused has had no effect, not even on a part of it, and when all is deleted all space is
  * back.
  */
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "counts.h"
 #include "play.h"
+#include "seeds.h"
 
 enum { BLOCK = 4096, IMAGE = 4 << 20, IMAGES = 3, ROUNDS = 40 };
 
 /* Of the tables of images and of what is to be reclaimed a root and a leaf each may stay. */
 enum { TABLES = 4 * BLOCK };
-
-static char repeat[160];
 
 static uint64_t below(struct play *play, uint64_t limit)
 {
@@ -101,17 +96,14 @@ static void overwrite_own(struct play *play, uint64_t image)
             play_failed(play, "overwriting an image's own blocks is refused");
 }
 
-static void run_store(uint64_t seed)
+static void run_store(uint64_t seed, bool verbose, const char *again)
 {
-    struct play play = {.repeat = repeat, .chance.state = seed};
-    struct sim_options disk = {.seed = seed, .journal_size = STORE_JOURNAL_MIN};
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
+    struct play play = {.repeat = again, .chance.state = seed, .verbose = verbose};
     uint64_t images[IMAGES], empty, last;
 
     play.options = (struct store_options){
         .cache_bytes = 1 << 20, .extent_slots = 2 + (unsigned)below(&play, 3), .extent_blocks = 16};
-    play.disk = sim_disk_new(&disk);
-    play_begin(&play, &geometry);
+    play_begin_small(&play, seed, false);
     play_settle(&play);
     empty = used(&play);
     for (unsigned i = 0; i < IMAGES; i++)
@@ -146,25 +138,5 @@ static void run_store(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'}, {"stores", required_argument, NULL, 'n'}, {0}};
-    unsigned long long seed = 1, stores = 1;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else if (option == 'n')
-            stores = strtoull(optarg, NULL, 10);
-        else
-            return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (unsigned long long i = 0; i < stores; i++) {
-        snprintf(repeat, sizeof(repeat), "%s --seed %llu", argv[0], seed + i);
-        run_store(seed + i);
-    }
-    printf("ok %llu stores from seed %llu\n", stores, seed);
-    count_print();
-    return 0;
+    return seeds_main(argc, argv, "stores", NULL, run_store);
 }

@@ -9,7 +9,6 @@
  * that says why; none may end the process, and what is read is what was written.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +16,10 @@
 
 #include "base/crc32c.h"
 #include "chance.h"
-#include "counts.h"
 #include "format/count_page.h"
 #include "format/summary_page.h"
 #include "format/superblock.h"
+#include "seeds.h"
 #include "sim_disk.h"
 #include "store/store.h"
 
@@ -31,8 +30,11 @@ static struct {
     uint64_t images[IMAGES];
     unsigned count;
     char content[HEADS][SIZE / BLOCK]; /* of the heads; what is frozen is not read again */
-    unsigned long long seed, refused;
+    uint64_t refused;
+    const char *repeat;
 } test;
+
+static struct seeds_number numbers[] = {{"rounds", 50}, {0}};
 
 static uint64_t below(uint64_t limit)
 {
@@ -41,8 +43,8 @@ static uint64_t below(uint64_t limit)
 
 __attribute__((noreturn)) static void fail(const char *what)
 {
-    printf("FAIL: %s\n     last message: %s\n     repeat with: hostile_counts --seed %llu\n", what,
-           varve_error(), test.seed);
+    printf("FAIL: %s\n     last message: %s\n     repeat with: %s\n", what, varve_error(),
+           test.repeat);
     exit(1);
 }
 
@@ -88,10 +90,10 @@ static int clone_one(struct store *store, uint64_t source, unsigned flags)
     return rc;
 }
 
-static struct sim_disk *make_store(const struct store_options *options)
+static struct sim_disk *make_store(uint64_t seed, const struct store_options *options)
 {
     struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
-    struct sim_options setup = {.seed = test.seed, .journal_size = STORE_JOURNAL_MIN};
+    struct sim_options setup = {.seed = seed, .journal_size = STORE_JOURNAL_MIN};
     struct sim_disk *disk = sim_disk_new(&setup);
     struct store *store;
 
@@ -271,18 +273,20 @@ static void one_round(struct sim_disk *pristine, const struct store_options *opt
     sim_disk_free(disk);
 }
 
-static void run_store(unsigned long long rounds)
+static void run_store(uint64_t seed, bool verbose, const char *again)
 {
     struct store_options options = {.cache_bytes = 1 << 20, .extent_slots = 2, .extent_blocks = 16};
     uint64_t images[IMAGES];
     char content[HEADS][SIZE / BLOCK];
 
-    test.chance.state = test.seed;
-    struct sim_disk *disk = make_store(&options);
+    (void)verbose;
+    test.repeat = again;
+    test.chance.state = seed;
+    struct sim_disk *disk = make_store(seed, &options);
     unsigned count = test.count;
     memcpy(images, test.images, sizeof(images));
     memcpy(content, test.content, sizeof(content));
-    for (unsigned long long i = 0; i < rounds; i++) {
+    for (uint64_t i = 0; i < numbers[0].value; i++) {
         test.count = count;
         memcpy(test.images, images, sizeof(images));
         memcpy(test.content, content, sizeof(content));
@@ -293,31 +297,13 @@ static void run_store(unsigned long long rounds)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"stores", required_argument, NULL, 'n'},
-                                            {"rounds", required_argument, NULL, 'r'},
-                                            {0}};
-    unsigned long long seed = 1, stores = 1, rounds = 50;
-    int option;
+    int rc = seeds_main(argc, argv, "stores", numbers, run_store);
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else if (option == 'n')
-            stores = strtoull(optarg, NULL, 10);
-        else if (option == 'r')
-            rounds = strtoull(optarg, NULL, 10);
-        else
-            return 2;
-    }
-    for (unsigned long long i = 0; i < stores; i++) {
-        test.seed = seed + i;
-        run_store(rounds);
-    }
-    printf("ok %llu stores from seed %llu, %llu calls refused\n", stores, seed, test.refused);
-    if (test.refused == 0) {
+    if (rc == 0)
+        printf("%llu calls refused\n", (unsigned long long)test.refused);
+    if (rc == 0 && test.refused == 0) {
         printf("FAIL: nothing was noticed\n");
-        return 1;
+        rc = 1;
     }
-    return 0;
+    return rc;
 }

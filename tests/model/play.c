@@ -57,6 +57,16 @@ void play_begin(struct play *play, const struct store_geometry *geometry)
     open_store(play);
 }
 
+void play_begin_small(struct play *play, uint64_t seed, bool stale_cache)
+{
+    const struct sim_options disk = {
+        .seed = seed, .journal_size = STORE_JOURNAL_MIN, .stale_cache = stale_cache};
+    const struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
+
+    play->disk = sim_disk_new(&disk);
+    play_begin(play, &geometry);
+}
+
 void play_end(struct play *play)
 {
     store_close(play->store);

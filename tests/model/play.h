@@ -31,6 +31,8 @@ void play_failed(const struct play *play, const char *format, ...)
 
 /* The store is formatted on the disk, and open afterwards. */
 void play_begin(struct play *play, const struct store_geometry *geometry);
+/* A new disk with a store of the least size, open. */
+void play_begin_small(struct play *play, uint64_t seed, bool stale_cache);
 void play_end(struct play *play);
 
 /* One operation each; true when it was answered with success. While the disk is dead nothing is an

@@ -124,3 +124,16 @@ void play_random(struct play *play)
     while (!sim_disk_is_dead(play->disk) && !store_failed(play->store) && hit(play, 1, 3))
         play_step(play, (enum store_work)below(play, STORE_WORKS));
 }
+
+void play_random_store(struct play *play, uint64_t seed, unsigned operations)
+{
+    uint64_t made;
+
+    play->options = (struct store_options){
+        .cache_bytes = 1 << 20, .extent_slots = 2, .extent_blocks = 8, .inline_bytes = 16384};
+    play_begin_small(play, seed, false);
+    play_create(play, 256 << 10, &made);
+    play_write(play, made, 0, (uint64_t)40 * BLOCK, false);
+    for (unsigned i = 0; i < operations; i++)
+        play_random(play);
+}

@@ -13,4 +13,8 @@ uint64_t play_random_size(struct chance *chance);
  * The disk may die meanwhile, and the store fail. */
 void play_random(struct play *play);
 
+/* A small store with that many operations behind it. Of `play` the chance and what it says are set.
+ */
+void play_random_store(struct play *play, uint64_t seed, unsigned operations);
+
 #endif

@@ -138,15 +138,12 @@ static void get_back(struct play *play, uint64_t empty)
 static void run_history(uint64_t seed, bool verbose, const char *again)
 {
     struct play play = {.repeat = again, .chance.state = seed, .verbose = verbose};
-    struct sim_options disk = {.seed = seed, .journal_size = STORE_JOURNAL_MIN};
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
     struct store_stats stats;
     uint64_t size = (1 + seed % 3) * (IMAGE / 4), reserved, others[OTHERS], held;
 
     play.options = (struct store_options){
         .cache_bytes = 1 << 20, .extent_slots = 2 + (unsigned)below(&play, 3), .extent_blocks = 16};
-    play.disk = sim_disk_new(&disk);
-    play_begin(&play, &geometry);
+    play_begin_small(&play, seed, false);
     play_settle(&play);
     store_get_stats(play.store, &stats);
     held = stats.reserve_bytes;
@@ -185,5 +182,5 @@ static void run_history(uint64_t seed, bool verbose, const char *again)
 
 int main(int argc, char **argv)
 {
-    return seeds_main(argc, argv, "histories", run_history);
+    return seeds_main(argc, argv, "histories", NULL, run_history);
 }

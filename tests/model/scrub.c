@@ -1,7 +1,7 @@
 /*
  * The scrub against an independent walk of the simulated disk:
  *
- *   scrub [--seed N] [--stores N] [--rounds N]
+ *   scrub [--seed N] [--stores N] [--rounds N] [--verbose]
  *
  * Each store has a random history and a clean stop. A pass over it finds nothing and reads each
  * block that is referred to once. Then, N times, some blocks of it are damaged (bit flipped,
@@ -10,9 +10,7 @@
  * the images that have them. Last, passes go on between the operations of a further history: they
  * find nothing but what is planted.
  */
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/crc32c.h"
@@ -21,6 +19,7 @@
 #include "format/superblock.h"
 #include "play.h"
 #include "play_random.h"
+#include "seeds.h"
 #include "store/store_scrub.h"
 
 enum { BLOCK = 4096, HISTORY = 80, BLOCKS_MAX = 1 << 12, IMAGES_MAX = 256, PLANTED_MAX = 6 };
@@ -42,9 +41,10 @@ static struct {
     bool found[BLOCKS_MAX];
     uint64_t found_count;
     bool compare_images;
+    uint64_t planted; /* and found, in all stores */
 } test;
 
-static char repeat[160];
+static struct seeds_number numbers[] = {{"rounds", 10}, {0}};
 
 static uint64_t below(uint64_t limit)
 {
@@ -263,26 +263,6 @@ static uint64_t round_of_damage(struct store_scrub *scrub, const struct superblo
 
 /* --- a store ---- */
 
-static void begin(uint64_t seed)
-{
-    struct play *play = &test.play;
-    struct sim_options disk = {.seed = seed, .journal_size = STORE_JOURNAL_MIN};
-    struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
-    uint64_t made;
-
-    *play = (struct play){.repeat = repeat, .chance.state = seed};
-    play->options = (struct store_options){
-        .cache_bytes = 1 << 20, .extent_slots = 2, .extent_blocks = 8, .inline_bytes = 16384};
-    play->disk = sim_disk_new(&disk);
-    play_begin(play, &geometry);
-    play_create(play, 256 << 10, &made);
-    play_write(play, made, 0, 40 * BLOCK, false);
-    for (unsigned i = 0; i < HISTORY; i++)
-        play_random(play);
-    play_settle(play);
-    play_restart(play);
-}
-
 static void read_roots(struct superblock *ret_super, struct summary_page *ret_summary,
                        unsigned *ret_slot)
 {
@@ -323,16 +303,19 @@ static void while_it_works(struct store_scrub *scrub)
     }
 }
 
-static uint64_t run_store(uint64_t seed, uint64_t rounds)
+static void run_store(uint64_t seed, bool verbose, const char *again)
 {
     static struct superblock super;
     static struct summary_page summary;
     struct store_scrub *scrub;
     struct store_scrub_state state;
     unsigned slot = 0;
-    uint64_t planted = 0;
+    uint64_t rounds = numbers[0].value;
 
-    begin(seed);
+    test.play = (struct play){.repeat = again, .verbose = verbose, .chance.state = seed};
+    play_random_store(&test.play, seed, HISTORY);
+    play_settle(&test.play);
+    play_restart(&test.play);
     summary = (struct summary_page){.supergroup = 0};
     read_roots(&super, &summary, &slot);
     walk_all(&super, &summary, slot, false);
@@ -345,7 +328,7 @@ static uint64_t run_store(uint64_t seed, uint64_t rounds)
                     (unsigned long long)test.found_count,
                     (unsigned long long)state.pass_bytes / BLOCK, (unsigned long long)test.count);
     for (uint64_t i = 0; i < rounds; i++)
-        planted += round_of_damage(scrub, &super, &summary, slot);
+        test.planted += round_of_damage(scrub, &super, &summary, slot);
     store_scrub_get(scrub, &state);
     if (state.passes != rounds + 1)
         play_failed(&test.play, "%llu passes", (unsigned long long)state.passes);
@@ -353,35 +336,13 @@ static uint64_t run_store(uint64_t seed, uint64_t rounds)
     store_scrub_close(scrub);
     play_check(&test.play);
     play_end(&test.play);
-    return planted;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"stores", required_argument, NULL, 'n'},
-                                            {"rounds", required_argument, NULL, 'r'},
-                                            {0}};
-    unsigned long long seed = 1, stores = 1, rounds = 10, planted = 0;
-    int option;
+    int rc = seeds_main(argc, argv, "stores", numbers, run_store);
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        unsigned long long value = optarg == NULL ? 0 : strtoull(optarg, NULL, 10);
-
-        if (option == 's')
-            seed = value;
-        else if (option == 'n')
-            stores = value;
-        else if (option == 'r')
-            rounds = value;
-        else
-            return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (unsigned long long i = 0; i < stores; i++) {
-        snprintf(repeat, sizeof repeat, "%s --seed %llu --rounds %llu", argv[0], seed + i, rounds);
-        planted += run_store(seed + i, rounds);
-    }
-    printf("ok %llu stores from seed %llu, %llu damaged blocks found\n", stores, seed, planted);
-    return planted == 0;
+    if (rc == 0)
+        printf("%llu damaged blocks found\n", (unsigned long long)test.planted);
+    return rc == 0 ? test.planted == 0 : rc;
 }

@@ -1,7 +1,7 @@
 /*
  * The scrub on a disk that fails to read:
  *
- *   scrub_reads [--seed N] [--stores N]
+ *   scrub_reads [--seed N] [--stores N] [--verbose]
  *
  * Each store has a random history and a clean stop. A place of the disk fails once or twice, or for
  * good, while a pass goes over it and clients read in between: a pass names what cannot be read,
@@ -10,14 +10,12 @@
  * When the disk is whole again the next pass finds nothing and the store goes on.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "counts.h"
 #include "play.h"
 #include "play_random.h"
+#include "seeds.h"
 #include "store/store_scrub.h"
 
 enum { BLOCK = 4096, HISTORY = 60, BLOCKS_MAX = 1 << 12, PLACES = 60, A_FEW = 2 };
@@ -32,8 +30,6 @@ static struct {
     bool found[BLOCKS_MAX];
     uint64_t found_count;
 } test;
-
-static char repeat[160];
 
 /* A request that covers the bad block fails as a whole. */
 static void strike(void *opaque, struct sim_disk *disk, const struct sim_event *event)
@@ -152,34 +148,18 @@ static bool all_from(uint64_t nth)
     return struck > 0;
 }
 
-static void begin(uint64_t seed)
+static void run_store(uint64_t seed, bool verbose, const char *again)
 {
     struct play *play = &test.play;
-    const struct sim_options disk = {.seed = seed, .journal_size = STORE_JOURNAL_MIN};
-    const struct store_geometry geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN};
+    unsigned places = 0;
     uint64_t made;
 
-    *play = (struct play){.repeat = repeat, .chance.state = seed};
-    play->options = (struct store_options){
-        .cache_bytes = 1 << 20, .extent_slots = 2, .extent_blocks = 8, .inline_bytes = 16384};
-    play->disk = sim_disk_new(&disk);
-    play_begin(play, &geometry);
-    play_create(play, 256 << 10, &made);
-    play_write(play, made, 0, 40 * BLOCK, false);
-    for (unsigned i = 0; i < HISTORY; i++)
-        play_random(play);
+    *play = (struct play){.repeat = again, .verbose = verbose, .chance.state = seed};
+    play_random_store(play, seed, HISTORY);
     if (model_now(play->history)->count == 0)
         play_create(play, 256 << 10, &made);
     play_settle(play);
     play_restart(play);
-}
-
-static void run_store(uint64_t seed)
-{
-    struct play *play = &test.play;
-    unsigned places = 0;
-
-    begin(seed);
     if (store_scrub_open(play->store, &test.scrub) != 0)
         play_failed(play, "store_scrub_open");
     memset(test.read, 0, sizeof(test.read));
@@ -209,25 +189,5 @@ static void run_store(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'}, {"stores", required_argument, NULL, 'n'}, {0}};
-    unsigned long long seed = 1, stores = 1;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else if (option == 'n')
-            stores = strtoull(optarg, NULL, 10);
-        else
-            return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    for (unsigned long long i = 0; i < stores; i++) {
-        snprintf(repeat, sizeof(repeat), "%s --seed %llu", argv[0], seed + i);
-        run_store(seed + i);
-    }
-    printf("ok %llu stores from seed %llu\n", stores, seed);
-    count_print();
-    return 0;
+    return seeds_main(argc, argv, "stores", NULL, run_store);
 }

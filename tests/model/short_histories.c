@@ -54,7 +54,6 @@ struct met {
 struct search {
     struct play play;
     struct met met; /* states of the disk after power cuts, with what was legal then */
-    struct store_geometry geometry;
     enum letter sequence[LENGTH_MAX];
     unsigned length;
     uint64_t stops;
@@ -201,13 +200,11 @@ static void at_event(void *opaque, struct sim_disk *disk, const struct sim_event
 /* A formatted store with one flushed image, the same for every sequence. */
 static struct sim_disk *template_disk(struct search *search, struct model_history **ret_history)
 {
-    struct sim_options disk = {.seed = 1, .journal_size = search->geometry.journal};
     struct play *play = &search->play;
     uint64_t made;
 
-    play->disk = sim_disk_new(&disk);
     play->reserves = true; /* the first one is */
-    play_begin(play, &search->geometry);
+    play_begin_small(play, 1, false);
     play_create(play, IMAGE, &made);
     play_write(play, made, 0, (uint64_t)3 * BLOCK, false);
     play_restart(play);
@@ -277,8 +274,7 @@ int main(int argc, char **argv)
                                           {"to", required_argument, NULL, 't'},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {0}};
-    static struct search search = {
-        .geometry = {.limit = STORE_LIMIT_MIN, .journal = STORE_JOURNAL_MIN}};
+    static struct search search;
     struct model_history *history;
     struct sim_disk *disk;
     uint64_t index = 0, last = UINT64_MAX, sequences = 0;
