@@ -15,8 +15,13 @@ COUNT = 1000
 
 def timed(call, *arguments):
     start = time.monotonic()
-    answer = call(*arguments)
-    return time.monotonic() - start, answer
+    call(*arguments)
+    return time.monotonic() - start
+
+
+def figures_of(store):
+    store.kill()
+    return timed(store.serve), timed(store.run, "volumes", "list"), timed(listed_over_nbd, store)
 
 
 def listed_over_nbd(store):
@@ -59,11 +64,8 @@ class ThousandVolumes(unittest.TestCase):
     def test_opening_and_listing_are_as_fast_as_with_ten(self):
         figures = {}
         for store, count in ((self.ten, 10), (self.store, COUNT)):
-            store.kill()
-            opening, _ = timed(store.serve)
-            command, _ = timed(store.run, "volumes", "list")
-            over_nbd, _ = timed(listed_over_nbd, store)
-            figures[count] = (opening, command, over_nbd)
+            # the best of a few: what else the machine does makes each of them slower at times
+            opening, command, over_nbd = figures[count] = [min(each) for each in zip(*(figures_of(store) for _ in range(5)))]
             print(f"   {count}: open {opening:.3f} s, command {command:.3f} s, NBD {over_nbd:.3f} s")
         # A bound for a busy machine; tests/bench/run has the figures.
         for ten, thousand in zip(figures[10], figures[COUNT]):
