@@ -74,6 +74,8 @@ int store_read_blocks(struct store *store, struct store_image *image, struct lbl
 int store_write_straight(struct store *store, struct store_image *image, struct lblock first,
                          unsigned count, const uint8_t *buffer, struct promise *promise,
                          unsigned *ret_count);
+/* By their places. */
+void store_sort_requests(struct io_request *requests, size_t count);
 /* Makes whole blocks holes, with a record for each step. */
 int store_punch(struct store *store, struct store_image *image, struct lblock first,
                 uint64_t count);

@@ -328,13 +328,6 @@ int store_read_nowait(struct store *store, struct store_image *image, void *buff
     return read_locked_range(store, image, buffer, length, offset, IO_NOWAIT);
 }
 
-static int compare_requests(const void *a, const void *b)
-{
-    const struct io_request *left = a, *right = b;
-
-    return (left->offset > right->offset) - (left->offset < right->offset);
-}
-
 /* In the order of the device: what was written together lies together, wherever it belongs. */
 static int read_some_scattered(struct store *store, struct store_image *image, struct piece *piece,
                                uint8_t *buffer)
@@ -344,7 +337,7 @@ static int read_some_scattered(struct store *store, struct store_image *image, s
     pthread_mutex_unlock(&store->lock);
     if (r == 0) {
         collect(store, piece, buffer);
-        qsort(piece->request, piece->requests, sizeof piece->request[0], compare_requests);
+        store_sort_requests(piece->request, piece->requests);
         r = fetch(store, image, piece, buffer);
     }
     let_go_if_pinned(store, piece);

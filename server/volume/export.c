@@ -74,6 +74,12 @@ static int open_image(struct varve *varve, const char *ref, const char *client,
     return 0;
 }
 
+static void export_free(struct varve_export *export)
+{
+    pthread_mutex_destroy(&export->streams_lock);
+    free(export);
+}
+
 int varve_export_open(struct varve *varve, const char *ref, const char *client, bool read_only,
                       struct varve_export **ret_export)
 {
@@ -83,13 +89,14 @@ int varve_export_open(struct varve *varve, const char *ref, const char *client, 
 
     if (export == NULL)
         return varve_fail(ENOMEM, "no memory to open '%s'", show_text(ref).text);
+    pthread_mutex_init(&export->streams_lock, NULL);
     export->varve = varve;
     export->store = varve->store;
     export->read_only = read_only || varve->read_only;
     r = volume_ref_split(ref, from, to) ? difference_open(varve, from, to, client, export)
                                         : open_image(varve, ref, client, export);
     if (r != 0) {
-        free(export);
+        export_free(export);
         return r;
     }
     *ret_export = export;
@@ -103,7 +110,7 @@ void varve_export_close(struct varve_export *export)
     seat_leave(export->varve->attachments, &export->seat);
     if (export->is_difference)
         seat_leave(export->varve->attachments, &export->from);
-    free(export);
+    export_free(export);
 }
 
 uint64_t varve_export_size(const struct varve_export *export)

@@ -48,10 +48,31 @@ static unsigned store_flags(unsigned flags)
     return (flags & VARVE_FUA) != 0 ? STORE_FUA : 0;
 }
 
+/* Begins what a client that reads in a row will want next. */
+static void read_ahead_in_row(struct varve_export *export, size_t length, uint64_t offset)
+{
+    struct read_piece piece;
+    bool wanted, in_memory;
+
+    if (length == 0 || offset > export->size || length > export->size - offset)
+        return;
+    pthread_mutex_lock(&export->streams_lock);
+    wanted = read_streams_note(&export->streams, offset, length, &piece);
+    pthread_mutex_unlock(&export->streams_lock);
+    if (!wanted)
+        return;
+    in_memory =
+        store_read_ahead_in_row(export->store, export->seat.image, piece.length, piece.offset);
+    pthread_mutex_lock(&export->streams_lock);
+    read_streams_told(&export->streams, &piece, in_memory);
+    pthread_mutex_unlock(&export->streams_lock);
+}
+
 int varve_export_read(struct varve_export *export, void *buffer, size_t length, uint64_t offset)
 {
     if (export->is_difference)
         return for_client(difference_read(export, buffer, length, offset));
+    read_ahead_in_row(export, length, offset);
     return for_client(store_read(export->store, export->seat.image, buffer, length, offset));
 }
 
@@ -63,7 +84,10 @@ int varve_export_read_nowait(struct varve_export *export, void *buffer, size_t l
     if (export->is_difference)
         return varve_export_read(export, buffer, length, offset);
     r = store_read_nowait(export->store, export->seat.image, buffer, length, offset);
-    return r == -EAGAIN ? r : for_client(r);
+    if (r == -EAGAIN)
+        return r;
+    read_ahead_in_row(export, length, offset);
+    return for_client(r);
 }
 
 void varve_export_read_ahead(struct varve_export *export, const struct varve_ahead *ranges,

@@ -2,8 +2,10 @@
 #ifndef VOLUME_EXPORT_SEAT_H
 #define VOLUME_EXPORT_SEAT_H
 
+#include <pthread.h>
 #include <varve/export.h>
 
+#include "volume/read_streams.h"
 #include "volume/served_store.h"
 #include "volume/volume_ref.h"
 
@@ -20,6 +22,8 @@ struct varve_export {
     uint64_t size;              /* when it was opened: what this connection's client was told */
     char ref[REF_TEXT_MAX + 1]; /* in full and for good; "" of a difference */
     char description[DESCRIPTION_MAX];
+    pthread_mutex_t streams_lock; /* of `streams`; held across nothing else */
+    struct read_streams streams;
 };
 
 /* "volume demo, 10 GiB, image 3", "snapshot demo@a, 10 GiB, frozen, image 4". The number is never
