@@ -5,8 +5,6 @@
     test_look_ahead.py [--seed N] [UNITTEST OPTION...]
 """
 
-import ctypes
-import mmap
 import os
 import random
 import re
@@ -20,6 +18,7 @@ import unittest
 
 import nbd
 
+import page_cache
 import served
 import vanishing
 from vanishing import FLUSH, READ, REPLY, REPLY_MAGIC, TRIM, WRITE, request
@@ -69,7 +68,7 @@ class LookAhead(unittest.TestCase):
         cls.store.create("target", SIZE)
         cls.store.create("scratch", SIZE)
         cls.store.serve("--listen", f"{cls.tcp[0]}:{cls.tcp[1]}")
-        cls.extents = cls.store.path / "extents"
+        cls.cache = page_cache.PageCache(cls.store.path / "extents")
         cls.content = random.Random(seed).randbytes(SIZE)
         handle = cls.store.connect("target")
         # in small pieces: open extents, then the disk
@@ -88,11 +87,7 @@ class LookAhead(unittest.TestCase):
         self.dice = random.Random(f"{seed} {self.id()}")
 
     def forget(self):
-        """Drops what is in the page cache of the extents."""
-        descriptor = os.open(self.extents, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)
+        self.cache.forget()
 
     def reads(self, count, longest=5 * BLOCK):
         """Handles with (offset, length), of any alignment."""
@@ -254,31 +249,7 @@ class LookAhead(unittest.TestCase):
         self.compare(good, content)
 
     def places(self, offsets):
-        """Where in the extents the blocks at these offsets of the volume lie."""
-        wanted = {self.content[offset:offset + BLOCK] for offset in offsets}
-        found = {}
-        with open(self.extents, "rb") as extents:
-            for number, block in enumerate(iter(lambda: extents.read(BLOCK), b"")):
-                if block in wanted:
-                    found[block] = number
-        return [found[self.content[offset:offset + BLOCK]] for offset in offsets]
-
-    def resident(self, places):
-        """How many of these blocks of the extents are in the page cache; looking brings none there."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.mmap.restype = ctypes.c_void_p
-        libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-        libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
-        libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-        length = self.extents.stat().st_size
-        pages = ctypes.create_string_buffer(-(-length // BLOCK))
-        descriptor = os.open(self.extents, os.O_RDONLY)
-        address = libc.mmap(None, length, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
-        os.close(descriptor)
-        self.assertNotEqual(address, ctypes.c_void_p(-1).value)
-        self.assertEqual(libc.mincore(address, length, pages), 0)
-        libc.munmap(address, length)
-        return sum(pages.raw[place] & 1 for place in places)
+        return self.cache.places([self.content[offset:offset + BLOCK] for offset in offsets])
 
     def begun(self, offsets, places):
         """How many of these blocks one connection brings into memory that can send no answer.
@@ -289,7 +260,7 @@ class LookAhead(unittest.TestCase):
         stream = Stream(str(self.store.socket), "target")
         self.addCleanup(stream.socket.close)
         self.forget()
-        if self.resident(places) > 0:
+        if self.cache.resident(places) > 0:
             return None
         stream.socket.shutdown(socket.SHUT_RD)
         stream.socket.sendall(b"".join(request(READ, offset, BLOCK, offset) for offset in offsets))
@@ -297,9 +268,9 @@ class LookAhead(unittest.TestCase):
         hung_up.register(stream.socket, select.POLLHUP)
         self.assertTrue(hung_up.poll(PATIENCE * 1000), "the server keeps a connection that takes no answer")
         deadline = time.monotonic() + 2
-        while self.resident(places) < len(places) and time.monotonic() < deadline:
+        while self.cache.resident(places) < len(places) and time.monotonic() < deadline:
             time.sleep(0.01)
-        return self.resident(places)
+        return self.cache.resident(places)
 
     @unittest.skipUnless(serializes(), "this nbdkit works on several requests of a connection at once")
     def test_the_others_are_begun(self):

@@ -1,8 +1,6 @@
 /* Which reads go on in a row, and what is begun to be read then. */
 #include "volume/read_streams.h"
 
-#include <stdlib.h>
-
 #include "check.h"
 
 enum { BLOCK = 4096, KIB = 1 << 10, MIB = 1 << 20 };
@@ -10,6 +8,14 @@ enum { BLOCK = 4096, KIB = 1 << 10, MIB = 1 << 20 };
 static struct read_streams streams;
 static struct read_piece piece;
 static uint64_t pieces, begun, last_end; /* of what was to be begun: how many, bytes, its end */
+
+static uint64_t chance;
+
+static uint64_t draw(void)
+{
+    chance = chance * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return chance >> 33;
+}
 
 static void begin(void)
 {
@@ -111,10 +117,10 @@ static void first_read_begins_nothing(void)
 /* Pages that are read in two parts are no row. */
 static void few_small_reads_begin_nothing(void)
 {
-    srandom(1);
+    chance = 1;
     begin();
     for (int i = 0; i < 1000; i++) {
-        uint64_t offset = (uint64_t)random() % 1000000 * MIB;
+        uint64_t offset = draw() % 1000000 * MIB;
 
         CHECK(!reads(offset, BLOCK, false));
         CHECK(!reads(offset + BLOCK, BLOCK, false));
@@ -134,10 +140,10 @@ static void backwards(void)
 
 static void random_reads(void)
 {
-    srandom(2);
+    chance = 2;
     begin();
     for (int i = 0; i < 100000; i++)
-        CHECK(!reads((uint64_t)random() % (64 * MIB) * BLOCK, BLOCK, false));
+        CHECK(!reads(draw() % (64 * MIB) * BLOCK, BLOCK, false));
 }
 
 static void again_and_again_the_same(void)
@@ -162,13 +168,12 @@ static void several_streams(void)
 {
     uint64_t each[READ_STREAMS] = {0};
 
-    srandom(3);
+    chance = 3;
     begin();
     for (uint64_t at = 0; at < 16 * MIB; at += 256 * KIB)
         for (uint64_t i = 0; i < READ_STREAMS - 1; i++) {
             if (i == 1)
-                CHECK(!reads((uint64_t)random() % 1000 * (uint64_t)100 * MIB + 50 * MIB, BLOCK,
-                             false));
+                CHECK(!reads(draw() % 1000 * (uint64_t)100 * MIB + 50 * MIB, BLOCK, false));
             if (reads(i * 1000 * MIB + at, 256 * KIB, false)) {
                 CHECK_EQ(piece.offset / (1000 * MIB), i);
                 each[i] += piece.length;
@@ -186,13 +191,13 @@ static void out_of_turn(void)
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         uint64_t total = 64 * MIB / lengths[i];
 
-        srandom(4);
+        chance = 4;
         begin();
         for (uint64_t at = 0; at + 4 <= total; at += 4) {
             uint64_t turn[4] = {at, at + 1, at + 2, at + 3};
 
             for (unsigned k = 3; k > 0; k--) {
-                unsigned other = (unsigned)random() % (k + 1);
+                unsigned other = (unsigned)draw() % (k + 1);
                 uint64_t kept = turn[k];
 
                 turn[k] = turn[other];
