@@ -107,6 +107,15 @@ int client_request(const char *store, const char *method, const char *target,
     return code == EXIT_DONE ? unpack(&answer, ret_answer) : code;
 }
 
+int client_ask(const struct invocation *invocation, const char *method, char *target,
+               json_t *parameters, json_t **ret_answer)
+{
+    int code = client_request(invocation->store, method, target, parameters, ret_answer);
+    free(target);
+    json_decref(parameters);
+    return code;
+}
+
 int client_request_long(const struct invocation *invocation, const char *method, const char *target,
                         const json_t *parameters, json_t **ret_answer)
 {
@@ -159,12 +168,10 @@ void client_print_json(const json_t *answer)
 int client_change(const struct invocation *invocation, char *target, json_t *parameters,
                   json_t **ret_answer)
 {
-    int code = parameters != NULL
-                   ? client_request(invocation->store, "POST", target, parameters, ret_answer)
-                   : command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
+    if (parameters != NULL)
+        return client_ask(invocation, "POST", target, parameters, ret_answer);
     free(target);
-    json_decref(parameters);
-    return code;
+    return command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
 }
 
 int client_finish(const struct invocation *invocation, int code, json_t *answer,
@@ -190,4 +197,20 @@ int client_finish_saying(const struct invocation *invocation, int code, json_t *
     if (code == EXIT_DONE)
         json_decref(answer);
     return code;
+}
+
+int client_finish_list(const struct invocation *invocation, int code, json_t *answer,
+                       const char *member, void (*print)(const json_t *list), const char *none)
+{
+    if (code != EXIT_DONE)
+        return code;
+    const json_t *list = json_object_get(answer, member);
+    if (invocation->json)
+        client_print_json(answer);
+    else if (none == NULL || json_array_size(list) > 0)
+        print(list);
+    else
+        fprintf(stderr, "%s\n", none);
+    json_decref(answer);
+    return EXIT_DONE;
 }

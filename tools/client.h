@@ -21,9 +21,13 @@ struct invocation;
 int client_request(const char *store, const char *method, const char *target,
                    const json_t *parameters, json_t **ret_answer);
 
-/* The same for what may take long (there is no limit on the time then): on a terminal it shows how
- * far it is, if the request says so with varve_progress; Ctrl-C cancels it, and then it fails with
- * EXIT_CANCELLED. The command should have COMMAND_PROGRESS. */
+/* The same, and takes the target and the parameters. */
+int client_ask(const struct invocation *invocation, const char *method, char *target,
+               json_t *parameters, json_t **ret_answer);
+
+/* client_request for what may take long (there is no limit on the time then): on a terminal it
+ * shows how far it is, if the request says so with varve_progress; Ctrl-C cancels it, and then it
+ * fails with EXIT_CANCELLED. The command should have COMMAND_PROGRESS. */
 int client_request_long(const struct invocation *invocation, const char *method, const char *target,
                         const json_t *parameters, json_t **ret_answer);
 
@@ -36,7 +40,7 @@ int client_request_server(const char *store, const char *method, const char *tar
  * Never NULL. */
 char *client_target(const char *before, const char *argument, const char *after);
 
-/* Asks for a change with POST; takes the target and the parameters. NULL for parameters means that
+/* client_ask with POST, for a change. NULL for parameters means that
  * an argument was no text (json_pack says so), which is refused with EXIT_USAGE. */
 int client_change(const struct invocation *invocation, char *target, json_t *parameters,
                   json_t **ret_answer);
@@ -51,5 +55,9 @@ int client_finish(const struct invocation *invocation, int code, json_t *answer,
 /* The same with one line for people: "SAID: MEMBER", like "Deleted volume: demo". */
 int client_finish_saying(const struct invocation *invocation, int code, json_t *answer,
                          const char *said, const char *member);
+/* The same of a list: `member` of the answer goes to `print`, or where it is empty the line `none`
+ * to standard error; with NULL for `none` an empty list goes to `print` too. */
+int client_finish_list(const struct invocation *invocation, int code, json_t *answer,
+                       const char *member, void (*print)(const json_t *list), const char *none);
 
 #endif

@@ -73,29 +73,35 @@ static int ask(char *question, const char *name)
     return code;
 }
 
-int command_confirm(const struct invocation *invocation, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static int confirm(const struct invocation *invocation,
+                                                         const char *name, const char *format,
+                                                         va_list arguments)
 {
+    char *question = NULL;
     if (invocation->yes)
         return EXIT_DONE;
-    char *question = NULL;
+    if (vasprintf(&question, format, arguments) < 0)
+        return command_fail(EXIT_FAILED, "no memory");
+    return ask(question, name);
+}
+
+int command_confirm(const struct invocation *invocation, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    int n = vasprintf(&question, format, arguments);
+    int code = confirm(invocation, NULL, format, arguments);
     va_end(arguments);
-    return n < 0 ? command_fail(EXIT_FAILED, "no memory") : ask(question, NULL);
+    return code;
 }
 
 int command_confirm_typed(const struct invocation *invocation, const char *name, const char *format,
                           ...)
 {
-    if (invocation->yes)
-        return EXIT_DONE;
-    char *question = NULL;
     va_list arguments;
     va_start(arguments, format);
-    int n = vasprintf(&question, format, arguments);
+    int code = confirm(invocation, name, format, arguments);
     va_end(arguments);
-    return n < 0 ? command_fail(EXIT_FAILED, "no memory") : ask(question, name);
+    return code;
 }
 
 int command_rate(const char *text, const char *verb, uint64_t *ret_rate)

@@ -44,8 +44,8 @@ static int run_create(const struct invocation *invocation)
         return code;
     if (name == NULL)
         dataset_verb_text(parameters, "name", invocation->arguments[0]);
-    code = dataset_verb_request(invocation, "POST", client_target("/v1/datasets", "", ""),
-                                parameters, &dataset);
+    code =
+        client_ask(invocation, "POST", client_target("/v1/datasets", "", ""), parameters, &dataset);
     return client_finish_saying(invocation, code, dataset, "Created dataset", "id");
 }
 
@@ -63,8 +63,8 @@ static int run_update(const struct invocation *invocation)
         return command_fail(EXIT_USAGE, "update what? Say --name, --description, --size, --set or "
                                         "--unset");
     }
-    code = dataset_verb_request(
-        invocation, "POST", client_target("/v1/datasets/", which, "/update"), parameters, &dataset);
+    code = client_ask(invocation, "POST", client_target("/v1/datasets/", which, "/update"),
+                      parameters, &dataset);
     return client_finish_saying(invocation, code, dataset, "Updated dataset", "full_name");
 }
 
@@ -72,8 +72,8 @@ static int confirm_delete(const struct invocation *invocation, const char *which
 {
     json_t *dataset;
     char mapped[SIZE_TEXT];
-    int code = dataset_verb_request(invocation, "GET", client_target("/v1/datasets/", which, ""),
-                                    NULL, &dataset);
+    int code =
+        client_ask(invocation, "GET", client_target("/v1/datasets/", which, ""), NULL, &dataset);
     if (code != EXIT_DONE)
         return code;
     code = command_confirm_typed(
@@ -108,7 +108,7 @@ static const struct poptOption create_options[] = {
     {"set", '\0', POPT_ARG_ARGV, &set, 0, "give it metadata; can be repeated", "KEY=VALUE"},
     POPT_TABLEEND};
 static const struct poptOption update_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
+    DATASET_VERB_ID(id),
     {"name", 'n', POPT_ARG_STRING, &name, 0, "its new name, in its team", "NAME"},
     {"description", 'd', POPT_ARG_STRING, &description, 0, "what it holds", "TEXT"},
     {"size", 's', POPT_ARG_STRING, &size, 0, "of new versions that are empty; 0: none", "SIZE"},
@@ -116,10 +116,9 @@ static const struct poptOption update_options[] = {
     {"unset", '\0', POPT_ARG_ARGV, &unset, 0, "remove metadata; can be repeated", "KEY"},
     POPT_TABLEEND};
 static const struct poptOption delete_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
+    DATASET_VERB_ID(id),
     {"force", 'f', POPT_ARG_NONE, &force, 0, "also when versions are attached", NULL},
-    {"dry-run", '\0', POPT_ARG_NONE, &dry_run, 0,
-     "say what would go and come back, and delete nothing", NULL},
+    DELETION_DRY_RUN(dry_run),
     POPT_TABLEEND};
 
 const struct command dataset_create = {

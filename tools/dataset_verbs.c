@@ -25,15 +25,6 @@ int dataset_verb_id(const struct invocation *invocation, const char *option, con
     return EXIT_DONE;
 }
 
-int dataset_verb_request(const struct invocation *invocation, const char *method, char *target,
-                         json_t *parameters, json_t **ret_answer)
-{
-    int code = client_request(invocation->store, method, target, parameters, ret_answer);
-    free(target);
-    json_decref(parameters);
-    return code;
-}
-
 /* A text that is not UTF-8 is kept as null, which the request refuses. */
 static json_t *text_of(const char *text)
 {

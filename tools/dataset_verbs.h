@@ -11,14 +11,16 @@ extern const struct command dataset_create, dataset_update, dataset_delete;
 extern const struct command command_versions, command_tags, dataset_files, file_get, file_put;
 extern const struct command version_create, version_update, version_release, version_delete;
 
+/* The option --id of a verb that works on a dataset, into a char *. */
+#define DATASET_VERB_ID(variable)                                                                  \
+    {                                                                                              \
+        "id", '\0', POPT_ARG_STRING, &(variable), 0, "the dataset, by name or id", "DATASET"       \
+    }
+
 /* The one thing that a verb works on, which stands behind --id or as the plain argument: in
  * *ret_id, or a sentence and EXIT_USAGE. `what` is "DATASET" or "DATASET:VERSION". */
 int dataset_verb_id(const struct invocation *invocation, const char *option, const char *what,
                     const char **ret_id);
-
-/* Asks the store, takes the parameters and the target. */
-int dataset_verb_request(const struct invocation *invocation, const char *method, char *target,
-                         json_t *parameters, json_t **ret_answer);
 
 /* Adds a text, if there is one, or an array of texts. */
 void dataset_verb_text(json_t *parameters, const char *name, const char *text);

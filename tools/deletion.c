@@ -31,31 +31,25 @@ static void print_doomed(const json_t *doomed)
 static int get(const struct invocation *invocation, const char *place, const char *ref,
                json_t **ret_answer)
 {
-    char *target = client_target(place, ref, "");
-    int code = client_request(invocation->store, "GET", target, NULL, ret_answer);
-    free(target);
-    return code;
+    return client_ask(invocation, "GET", client_target(place, ref, ""), NULL, ret_answer);
+}
+
+static void print_preview(const json_t *answer)
+{
+    const json_t *list = json_object_get(answer, "would_delete");
+    const uint64_t bytes = field_number(answer, "reclaimable_bytes");
+    char size[SIZE_TEXT];
+    size_t i;
+    json_t *doomed;
+    json_array_foreach(list, i, doomed) print_doomed(doomed);
+    printf("Would give back %s (%" PRIu64 " bytes)\n", size_print(bytes, size), bytes);
 }
 
 static int preview(const struct invocation *invocation, const char *ref)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = get(invocation, "/v1/delete-preview/", ref, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json) {
-        client_print_json(answer);
-    } else {
-        const json_t *list = json_object_get(answer, "would_delete");
-        const uint64_t bytes = field_number(answer, "reclaimable_bytes");
-        char size[SIZE_TEXT];
-        size_t i;
-        json_t *doomed;
-        json_array_foreach(list, i, doomed) print_doomed(doomed);
-        printf("Would give back %s (%" PRIu64 " bytes)\n", size_print(bytes, size), bytes);
-    }
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish(invocation, code, answer, print_preview);
 }
 
 /* A preview takes any ref, a verb one kind: what it cannot delete it must not preview. */
@@ -91,9 +85,7 @@ int delete_perform(const struct invocation *invocation, const char *what, char *
                    json_t *parameters)
 {
     json_t *answer = NULL;
-    int code = client_request(invocation->store, "DELETE", target, parameters, &answer);
-    free(target);
-    json_decref(parameters);
+    int code = client_ask(invocation, "DELETE", target, parameters, &answer);
     char said[64];
     snprintf(said, sizeof said, "Deleted %s", what);
     return client_finish_saying(invocation, code, answer, said, "deleted");

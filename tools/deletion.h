@@ -6,6 +6,13 @@
 
 #include "command.h"
 
+/* The option --dry-run of such a verb, into an int. */
+#define DELETION_DRY_RUN(variable)                                                                 \
+    {                                                                                              \
+        "dry-run", '\0', POPT_ARG_NONE, &(variable), 0,                                            \
+            "say what would go and come back, and delete nothing", NULL                            \
+    }
+
 /* Asks for the preview of deleting `ref`, one of the things that are shown at `place` + `ref`, and
  * prints it: what would go, what forbids it, what would come back. Returns the exit code. */
 int delete_preview(const struct invocation *invocation, const char *place, const char *ref);

@@ -69,3 +69,18 @@ void field_print_usage(const json_t *object)
     field_print_size("Shared", field_number(object, "shared_bytes"));
     field_print_size("Reclaimable", field_number(object, "reclaimable_bytes"));
 }
+
+void field_print_reports(const json_t *answer, uint64_t count)
+{
+    const json_t *reports = json_object_get(answer, "reports");
+    size_t i;
+    json_t *line;
+    json_array_foreach(reports, i, line)
+    {
+        char *clean = table_clean(json_string_value(line));
+        puts(clean);
+        free(clean);
+    }
+    if (count > json_array_size(reports))
+        printf("... and %" PRIu64 " more\n", count - json_array_size(reports));
+}

@@ -21,4 +21,7 @@ void field_print_exact_size(const char *heading, uint64_t bytes);
 /* What a volume, snapshot or version maps and what of it is its own, where the answer has it. */
 void field_print_usage(const json_t *object);
 
+/* The lines `reports` of an answer, and how many of the `count` there are it leaves out. */
+void field_print_reports(const json_t *answer, uint64_t count);
+
 #endif

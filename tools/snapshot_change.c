@@ -99,10 +99,7 @@ static const struct poptOption create_options[] = {
 static const struct poptOption set_options[] = {
     {"message", 'm', POPT_ARG_STRING, &set_message, 0, "what it is good for", "TEXT"},
     POPT_TABLEEND};
-static const struct poptOption delete_options[] = {
-    {"dry-run", '\0', POPT_ARG_NONE, &delete_dry_run, 0,
-     "say what would go and come back, and delete nothing", NULL},
-    POPT_TABLEEND};
+static const struct poptOption delete_options[] = {DELETION_DRY_RUN(delete_dry_run), POPT_TABLEEND};
 
 const struct command snapshot_create = {
     .name = "create",

@@ -39,30 +39,19 @@ static int run_list(const struct invocation *invocation)
     char *target = invocation->argument_count > 0
                        ? client_target("/v1/schedules?volume=", invocation->arguments[0], "")
                        : client_target("/v1/schedules", "", "");
-    json_t *answer;
-    int code = client_request(invocation->store, "GET", target, NULL, &answer);
-    free(target);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *schedules = json_object_get(answer, "schedules");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (json_array_size(schedules) > 0)
-        print_table(schedules);
-    else
-        fprintf(stderr, "No schedules yet. Make one with: varve snapshots schedule VOLUME --every "
-                        "1h --keep 24\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    json_t *answer = NULL;
+    int code = client_ask(invocation, "GET", target, NULL, &answer);
+    return client_finish_list(
+        invocation, code, answer, "schedules", print_table,
+        "No schedules yet. Make one with: varve snapshots schedule VOLUME --every 1h --keep 24");
 }
 
-static int request(const struct invocation *invocation, const char *method,
-                   const json_t *parameters, json_t **ret_answer)
+static int request(const struct invocation *invocation, const char *method, json_t *parameters,
+                   json_t **ret_answer)
 {
-    char *target = client_target("/v1/schedules/", invocation->arguments[0], "");
-    int code = client_request(invocation->store, method, target, parameters, ret_answer);
-    free(target);
-    return code;
+    return client_ask(invocation, method,
+                      client_target("/v1/schedules/", invocation->arguments[0], ""), parameters,
+                      ret_answer);
 }
 
 static int remove_schedule(const struct invocation *invocation, int64_t every)
@@ -71,7 +60,6 @@ static int remove_schedule(const struct invocation *invocation, int64_t every)
     if (every != 0)
         json_object_set_new(parameters, "every", json_integer(every));
     int code = request(invocation, "DELETE", parameters, &answer);
-    json_decref(parameters);
     if (code != EXIT_DONE)
         return code;
     char text[DURATION_TEXT];
@@ -92,7 +80,6 @@ static int set_schedule(const struct invocation *invocation, int64_t every)
         json_pack("{sI sI}", "every", (json_int_t)every, "keep", (json_int_t)keep_count);
     json_t *answer;
     int code = request(invocation, "POST", parameters, &answer);
-    json_decref(parameters);
     if (code != EXIT_DONE)
         return code;
     char text[DURATION_TEXT];

@@ -7,28 +7,12 @@
 #include "client.h"
 #include "command.h"
 #include "field.h"
-#include "table.h"
 
 static int read_all;
 
 static const struct poptOption options[] = {{"data", '\0', POPT_ARG_NONE, &read_all, 0,
                                              "read all data too, and verify its checksums", NULL},
                                             POPT_TABLEEND};
-
-static void print_reports(const json_t *answer, uint64_t problems)
-{
-    const json_t *reports = json_object_get(answer, "reports");
-    size_t i;
-    json_t *line;
-    json_array_foreach(reports, i, line)
-    {
-        char *clean = table_clean(json_string_value(line));
-        puts(clean);
-        free(clean);
-    }
-    if (problems > json_array_size(reports))
-        printf("... and %" PRIu64 " more\n", problems - json_array_size(reports));
-}
 
 static int run(const struct invocation *invocation)
 {
@@ -41,7 +25,7 @@ static int run(const struct invocation *invocation)
     if (invocation->json) {
         client_print_json(answer);
     } else {
-        print_reports(answer, problems);
+        field_print_reports(answer, problems);
         printf("Images: %" PRIu64 ", map pages: %" PRIu64 ", data blocks: %" PRIu64 " (%s)\n",
                field_number(answer, "images"), field_number(answer, "map_pages"),
                field_number(answer, "data_blocks"), read_all != 0 ? "read" : "not read");

@@ -33,24 +33,21 @@ static void print_table(const json_t *datasets)
     table_free(table);
 }
 
+static void print_names(const json_t *datasets)
+{
+    size_t i;
+    json_t *dataset;
+    json_array_foreach(datasets, i, dataset) puts(field_text(dataset, "full_name"));
+}
+
 static int run_list(const struct invocation *invocation)
 {
-    json_t *answer, *dataset;
-    size_t i;
+    json_t *answer = NULL;
     int code = client_request(invocation->store, "GET", "/v1/datasets", NULL, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *datasets = json_object_get(answer, "datasets");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (names_only)
-        json_array_foreach(datasets, i, dataset) puts(field_text(dataset, "full_name"));
-    else if (json_array_size(datasets) > 0)
-        print_table(datasets);
-    else
-        fprintf(stderr, "No datasets yet. Make one with: varve datasets create --name NAME\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    if (names_only)
+        return client_finish_list(invocation, code, answer, "datasets", print_names, NULL);
+    return client_finish_list(invocation, code, answer, "datasets", print_table,
+                              "No datasets yet. Make one with: varve datasets create --name NAME");
 }
 
 static void print_page(const json_t *dataset)
@@ -76,17 +73,15 @@ static int run_details(const struct invocation *invocation)
     json_t *dataset = NULL;
     int code = dataset_verb_id(invocation, details_id, "DATASET", &id);
     if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "GET", client_target("/v1/datasets/", id, ""), NULL,
-                                    &dataset);
+        code =
+            client_ask(invocation, "GET", client_target("/v1/datasets/", id, ""), NULL, &dataset);
     return client_finish(invocation, code, dataset, print_page);
 }
 
 static const struct poptOption list_options[] = {
     {"names", '\0', POPT_ARG_NONE, &names_only, 0, "print names alone, one a line", NULL},
     POPT_TABLEEND};
-static const struct poptOption details_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &details_id, 0, "the dataset, by name or id", "DATASET"},
-    POPT_TABLEEND};
+static const struct poptOption details_options[] = {DATASET_VERB_ID(details_id), POPT_TABLEEND};
 
 static const struct command dataset_list = {
     .name = "list",

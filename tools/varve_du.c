@@ -54,6 +54,12 @@ static void print_sharers(const json_t *list)
     }
 }
 
+static void print_list(const json_t *list)
+{
+    print_table(list);
+    print_sharers(list);
+}
+
 /* The answers for all refs in one list, as for no ref. */
 static int fetch(const struct invocation *invocation, json_t **ret_answer)
 {
@@ -77,21 +83,10 @@ static int fetch(const struct invocation *invocation, json_t **ret_answer)
 
 static int run_du(const struct invocation *invocation)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = fetch(invocation, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *list = json_object_get(answer, "usage");
-    if (invocation->json) {
-        client_print_json(answer);
-    } else if (json_array_size(list) > 0) {
-        print_table(list);
-        print_sharers(list);
-    } else {
-        fprintf(stderr, "Nothing is there yet\n");
-    }
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish_list(invocation, code, answer, "usage", print_list,
+                              "Nothing is there yet");
 }
 
 const struct command command_du = {

@@ -11,26 +11,21 @@
 
 static char *add_reason;
 
+static void print_held(const json_t *hold)
+{
+    printf("Held %s: %s (hold %" PRIu64 ")\n", field_text(hold, "kind"), field_text(hold, "ref"),
+           field_number(hold, "number"));
+}
+
 static int run_add(const struct invocation *invocation)
 {
     if (add_reason == NULL)
         return command_fail(EXIT_USAGE, "why is it to be kept? Say --reason TEXT");
-    json_t *parameters =
-        json_pack("{ss ss}", "ref", invocation->arguments[0], "reason", add_reason);
-    if (parameters == NULL)
-        return command_fail(EXIT_USAGE, "an argument is not UTF-8 text");
-    json_t *hold;
-    int code = client_request(invocation->store, "POST", "/v1/holds", parameters, &hold);
-    json_decref(parameters);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(hold);
-    else
-        printf("Held %s: %s (hold %" PRIu64 ")\n", field_text(hold, "kind"),
-               field_text(hold, "ref"), field_number(hold, "number"));
-    json_decref(hold);
-    return EXIT_DONE;
+    json_t *hold = NULL;
+    int code = client_change(
+        invocation, client_target("/v1/holds", "", ""),
+        json_pack("{ss ss}", "ref", invocation->arguments[0], "reason", add_reason), &hold);
+    return client_finish(invocation, code, hold, print_held);
 }
 
 static void print_table(const json_t *holds)
@@ -57,37 +52,24 @@ static int run_list(const struct invocation *invocation)
     char *target = invocation->argument_count > 0
                        ? client_target("/v1/holds?ref=", invocation->arguments[0], "")
                        : client_target("/v1/holds", "", "");
-    json_t *answer;
-    int code = client_request(invocation->store, "GET", target, NULL, &answer);
-    free(target);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *holds = json_object_get(answer, "holds");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (json_array_size(holds) > 0)
-        print_table(holds);
-    else
-        fprintf(stderr, "No holds. Make one with: varve holds add REF --reason TEXT\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    json_t *answer = NULL;
+    int code = client_ask(invocation, "GET", target, NULL, &answer);
+    return client_finish_list(invocation, code, answer, "holds", print_table,
+                              "No holds. Make one with: varve holds add REF --reason TEXT");
+}
+
+static void print_released(const json_t *answer)
+{
+    const uint64_t count = field_number(answer, "released");
+    printf("Released %" PRIu64 " hold%s\n", count, count == 1 ? "" : "s");
 }
 
 static int run_release(const struct invocation *invocation)
 {
-    char *target = client_target("/v1/holds/", invocation->arguments[0], "");
-    json_t *answer;
-    int code = client_request(invocation->store, "DELETE", target, NULL, &answer);
-    free(target);
-    if (code != EXIT_DONE)
-        return code;
-    const uint64_t count = field_number(answer, "released");
-    if (invocation->json)
-        client_print_json(answer);
-    else
-        printf("Released %" PRIu64 " hold%s\n", count, count == 1 ? "" : "s");
-    json_decref(answer);
-    return EXIT_DONE;
+    json_t *answer = NULL;
+    int code = client_ask(invocation, "DELETE",
+                          client_target("/v1/holds/", invocation->arguments[0], ""), NULL, &answer);
+    return client_finish(invocation, code, answer, print_released);
 }
 
 static const struct poptOption add_options[] = {

@@ -87,9 +87,9 @@ static void print_inspection(const json_t *answer)
 static int run(const struct invocation *invocation)
 {
     json_t *answer = NULL;
-    char *target = client_target("/v1/inspect?ref=", invocation->arguments[0], "");
-    int code = client_request(invocation->store, "GET", target, NULL, &answer);
-    free(target);
+    int code =
+        client_ask(invocation, "GET",
+                   client_target("/v1/inspect?ref=", invocation->arguments[0], ""), NULL, &answer);
     return client_finish(invocation, code, answer, print_inspection);
 }
 

@@ -63,21 +63,10 @@ static int run_log(const struct invocation *invocation)
     unsigned limit = limit_number >= 0  ? (unsigned)limit_number
                      : invocation->json ? 0
                                         : LIMIT_OF_PEOPLE;
-    char *target = target_of(invocation, limit);
-    json_t *answer;
-    int code = client_request(invocation->store, "GET", target, NULL, &answer);
-    free(target);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *events = json_object_get(answer, "events");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (json_array_size(events) > 0)
-        print_table(events);
-    else
-        fprintf(stderr, "Nothing in the history\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    json_t *answer = NULL;
+    int code = client_ask(invocation, "GET", target_of(invocation, limit), NULL, &answer);
+    return client_finish_list(invocation, code, answer, "events", print_table,
+                              "Nothing in the history");
 }
 
 static const struct poptOption log_options[] = {

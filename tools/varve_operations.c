@@ -52,19 +52,10 @@ static void print_table(const json_t *operations)
 
 static int run_list(const struct invocation *invocation)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = client_request_server(invocation->store, "GET", "/v1/operations", NULL, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *operations = json_object_get(answer, "operations");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (json_array_size(operations) > 0)
-        print_table(operations);
-    else
-        fprintf(stderr, "Nothing runs long now.\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish_list(invocation, code, answer, "operations", print_table,
+                              "Nothing runs long now.");
 }
 
 static int run_cancel(const struct invocation *invocation)

@@ -8,7 +8,6 @@
 #include "command.h"
 #include "field.h"
 #include "size.h"
-#include "table.h"
 
 static char *rate_option;
 
@@ -19,19 +18,9 @@ static const struct poptOption options[] = {
 
 static void print_answer(const json_t *answer)
 {
-    const json_t *reports = json_object_get(answer, "reports");
     const uint64_t damaged = field_number(answer, "damaged");
     char size[SIZE_TEXT];
-    size_t i;
-    json_t *line;
-    json_array_foreach(reports, i, line)
-    {
-        char *clean = table_clean(json_string_value(line));
-        puts(clean);
-        free(clean);
-    }
-    if (damaged > json_array_size(reports))
-        printf("... and %" PRIu64 " more\n", damaged - json_array_size(reports));
+    field_print_reports(answer, damaged);
     printf("Read: %s\n", size_print(field_number(answer, "bytes_read"), size));
     printf("Damaged blocks: %" PRIu64 "\n", damaged);
 }

@@ -14,10 +14,8 @@ static int names_only;
 
 int snapshot_fetch(const struct invocation *invocation, const char *ref, json_t **ret_snapshot)
 {
-    char *target = client_target("/v1/snapshots/", ref, "");
-    int code = client_request(invocation->store, "GET", target, NULL, ret_snapshot);
-    free(target);
-    return code;
+    return client_ask(invocation, "GET", client_target("/v1/snapshots/", ref, ""), NULL,
+                      ret_snapshot);
 }
 
 static void print_table(const json_t *snapshots)
@@ -56,22 +54,12 @@ static int run_list(const struct invocation *invocation)
     char *target = invocation->argument_count > 0
                        ? client_target("/v1/snapshots?volume=", invocation->arguments[0], "")
                        : client_target("/v1/snapshots", "", "");
-    json_t *answer;
-    int code = client_request(invocation->store, "GET", target, NULL, &answer);
-    free(target);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *snapshots = json_object_get(answer, "snapshots");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (names_only)
-        print_names(snapshots);
-    else if (json_array_size(snapshots) > 0)
-        print_table(snapshots);
-    else
-        fprintf(stderr, "No snapshots yet. Take one with: varve snapshots create VOLUME\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    json_t *answer = NULL;
+    int code = client_ask(invocation, "GET", target, NULL, &answer);
+    if (names_only)
+        return client_finish_list(invocation, code, answer, "snapshots", print_names, NULL);
+    return client_finish_list(invocation, code, answer, "snapshots", print_table,
+                              "No snapshots yet. Take one with: varve snapshots create VOLUME");
 }
 
 static void print_page(const json_t *snapshot)

@@ -85,23 +85,20 @@ static void print_health(const json_t *answer)
     json_array_foreach(notes, i, line) field_print("  note", json_string_value(line));
 }
 
+static void print_stats(const json_t *answer)
+{
+    print_space(json_object_get(answer, "space"));
+    print_traffic(json_object_get(answer, "traffic"));
+    print_journal(json_object_get(answer, "journal"));
+    print_scrub(json_object_get(answer, "scrub"));
+    print_health(answer);
+}
+
 static int run(const struct invocation *invocation)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = client_request(invocation->store, "GET", "/v1/stats", NULL, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json) {
-        client_print_json(answer);
-    } else {
-        print_space(json_object_get(answer, "space"));
-        print_traffic(json_object_get(answer, "traffic"));
-        print_journal(json_object_get(answer, "journal"));
-        print_scrub(json_object_get(answer, "scrub"));
-        print_health(answer);
-    }
-    json_decref(answer);
-    return EXIT_DONE;
+    return client_finish(invocation, code, answer, print_stats);
 }
 
 const struct command command_stats = {

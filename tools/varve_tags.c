@@ -12,38 +12,37 @@
 
 static char *id, *name, *expect;
 
-static int run_list(const struct invocation *invocation)
+static void print_tags(const json_t *tags)
 {
     static const char *const headings[] = {"TAG", "VERSION", "MOVED", "BY", NULL};
-    const char *dataset;
-    json_t *answer, *tag;
+    struct table *table = table_new("llll", headings);
     size_t i;
+    json_t *tag;
+    json_array_foreach(tags, i, tag)
+    {
+        table_text(table, field_text(tag, "name"));
+        table_text(table, field_text(tag, "version"));
+        table_text(table, field_text(tag, "moved"));
+        table_text(table, field_text(tag, "who"));
+    }
+    table_print(table, stdout);
+    table_free(table);
+}
+
+static int run_list(const struct invocation *invocation)
+{
+    const char *dataset;
+    json_t *answer;
     int code = dataset_verb_id(invocation, id, "DATASET", &dataset);
     if (code == EXIT_DONE)
-        code = dataset_verb_request(
-            invocation, "GET", client_target("/v1/datasets/", dataset, "/tags"), NULL, &answer);
+        code = client_ask(invocation, "GET", client_target("/v1/datasets/", dataset, "/tags"), NULL,
+                          &answer);
     if (code != EXIT_DONE)
         return code;
-    const json_t *tags = json_object_get(answer, "tags");
-    if (invocation->json) {
-        client_print_json(answer);
-    } else if (json_array_size(tags) > 0) {
-        struct table *table = table_new("llll", headings);
-        json_array_foreach(tags, i, tag)
-        {
-            table_text(table, field_text(tag, "name"));
-            table_text(table, field_text(tag, "version"));
-            table_text(table, field_text(tag, "moved"));
-            table_text(table, field_text(tag, "who"));
-        }
-        table_print(table, stdout);
-        table_free(table);
-    } else {
-        fprintf(stderr, "No tags. Set one with: varve datasets tags set %s:VERSION --name TAG\n",
-                dataset);
-    }
-    json_decref(answer);
-    return EXIT_DONE;
+    char none[256];
+    snprintf(none, sizeof none,
+             "No tags. Set one with: varve datasets tags set %s:VERSION --name TAG", dataset);
+    return client_finish_list(invocation, code, answer, "tags", print_tags, none);
 }
 
 static void print_history(const json_t *events)
@@ -68,7 +67,7 @@ static void print_history(const json_t *events)
 static int run_history(const struct invocation *invocation)
 {
     const char *dataset;
-    json_t *answer;
+    json_t *answer = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET", &dataset);
     if (code != EXIT_DONE)
         return code;
@@ -81,18 +80,9 @@ static int run_history(const struct invocation *invocation)
         free(target);
         target = whole;
     }
-    code = dataset_verb_request(invocation, "GET", target, NULL, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *events = json_object_get(answer, "events");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (json_array_size(events) > 0)
-        print_history(events);
-    else
-        fprintf(stderr, "No tag of it was ever set.\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    code = client_ask(invocation, "GET", target, NULL, &answer);
+    return client_finish_list(invocation, code, answer, "events", print_history,
+                              "No tag of it was ever set.");
 }
 
 /* --expect none: the tag must not exist. */
@@ -110,25 +100,23 @@ static int check_name(void)
     return name != NULL ? EXIT_DONE : command_fail(EXIT_USAGE, "which tag? Say --name TAG");
 }
 
+static void print_set(const json_t *tag)
+{
+    printf("Set dataset tag: %s to version %s\n", field_text(tag, "ref"),
+           field_text(tag, "version"));
+}
+
 static int run_set(const struct invocation *invocation)
 {
     const char *ref;
-    json_t *tag;
+    json_t *tag = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
     if (code == EXIT_DONE)
         code = check_name();
     if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "POST", client_target("/v1/versions/", ref, "/tag"),
-                                    move_parameters(), &tag);
-    if (code != EXIT_DONE)
-        return code;
-    if (invocation->json)
-        client_print_json(tag);
-    else
-        printf("Set dataset tag: %s to version %s\n", field_text(tag, "ref"),
-               field_text(tag, "version"));
-    json_decref(tag);
-    return EXIT_DONE;
+        code = client_ask(invocation, "POST", client_target("/v1/versions/", ref, "/tag"),
+                          move_parameters(), &tag);
+    return client_finish(invocation, code, tag, print_set);
 }
 
 static int run_delete(const struct invocation *invocation)
@@ -141,16 +129,14 @@ static int run_delete(const struct invocation *invocation)
     if (code == EXIT_DONE)
         code = command_confirm(invocation, "delete tag '%s' of dataset '%s'", name, dataset);
     if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "DELETE",
-                                    client_target("/v1/datasets/", dataset, "/tags"),
-                                    move_parameters(), &answer);
+        code = client_ask(invocation, "DELETE", client_target("/v1/datasets/", dataset, "/tags"),
+                          move_parameters(), &answer);
     return client_finish_saying(invocation, code, answer, "Deleted dataset tag", "deleted");
 }
 
-static const struct poptOption list_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"}, POPT_TABLEEND};
+static const struct poptOption list_options[] = {DATASET_VERB_ID(id), POPT_TABLEEND};
 static const struct poptOption history_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
+    DATASET_VERB_ID(id),
     {"name", 'n', POPT_ARG_STRING, &name, 0, "of this tag alone", "TAG"},
     POPT_TABLEEND};
 static const struct poptOption set_options[] = {
@@ -160,7 +146,7 @@ static const struct poptOption set_options[] = {
      "VERSION|none"},
     POPT_TABLEEND};
 static const struct poptOption delete_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
+    DATASET_VERB_ID(id),
     {"name", 'n', POPT_ARG_STRING, &name, 0, "the tag", "TAG"},
     {"expect", '\0', POPT_ARG_STRING, &expect, 0, "only if it points at this version now",
      "VERSION"},

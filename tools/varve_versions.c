@@ -51,6 +51,13 @@ static void print_table(const json_t *versions)
     table_free(table);
 }
 
+static void print_refs(const json_t *versions)
+{
+    size_t i;
+    json_t *version;
+    json_array_foreach(versions, i, version) puts(field_text(version, "ref"));
+}
+
 /* --isCommitted false lists those that are not, as there. */
 static void keep_uncommitted(json_t *versions)
 {
@@ -71,38 +78,28 @@ static int check_committed(bool *ret_open_only)
 static int run_list(const struct invocation *invocation)
 {
     const char *dataset;
-    json_t *answer, *version;
-    size_t i;
+    json_t *answer = NULL;
     bool open_only = false;
     int code = dataset_verb_id(invocation, id, "DATASET", &dataset);
     if (code == EXIT_DONE)
         code = check_committed(&open_only);
     if (code == EXIT_DONE)
-        code = dataset_verb_request(
-            invocation, "GET",
-            client_target("/v1/datasets/", dataset,
-                          all || open_only ? "/versions?all=true" : "/versions"),
-            NULL, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    json_t *versions = json_object_get(answer, "versions");
-    if (open_only)
-        keep_uncommitted(versions);
-    if (invocation->json)
-        client_print_json(answer);
-    else if (refs_only)
-        json_array_foreach(versions, i, version) puts(field_text(version, "ref"));
-    else if (json_array_size(versions) > 0)
-        print_table(versions);
-    else
-        fprintf(stderr, "No %sversions. %s\n",
-                all         ? ""
-                : open_only ? "uncommitted "
-                            : "committed ",
-                all || open_only ? "Make one with: varve datasets versions create DATASET"
-                                 : "--all lists the uncommitted ones too.");
-    json_decref(answer);
-    return EXIT_DONE;
+        code = client_ask(invocation, "GET",
+                          client_target("/v1/datasets/", dataset,
+                                        all || open_only ? "/versions?all=true" : "/versions"),
+                          NULL, &answer);
+    if (code == EXIT_DONE && open_only)
+        keep_uncommitted(json_object_get(answer, "versions"));
+    if (refs_only)
+        return client_finish_list(invocation, code, answer, "versions", print_refs, NULL);
+    char none[120];
+    snprintf(none, sizeof none, "No %sversions. %s",
+             all         ? ""
+             : open_only ? "uncommitted "
+                         : "committed ",
+             all || open_only ? "Make one with: varve datasets versions create DATASET"
+                              : "--all lists the uncommitted ones too.");
+    return client_finish_list(invocation, code, answer, "versions", print_table, none);
 }
 
 static void print_commit(const json_t *version)
@@ -162,7 +159,7 @@ static int run_details(const struct invocation *invocation)
 }
 
 static const struct poptOption list_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
+    DATASET_VERB_ID(id),
     {"all", 'a', POPT_ARG_NONE, &all, 0, "the uncommitted ones too", NULL},
     {"isCommitted", '\0', POPT_ARG_STRING, &committed_text, 0, "false: the uncommitted ones alone",
      "true|false"},

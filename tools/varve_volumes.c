@@ -53,21 +53,13 @@ static void print_names(const json_t *volumes)
 
 static int run_list(const struct invocation *invocation)
 {
-    json_t *answer;
+    json_t *answer = NULL;
     int code = client_request(invocation->store, "GET", "/v1/volumes", NULL, &answer);
-    if (code != EXIT_DONE)
-        return code;
-    const json_t *volumes = json_object_get(answer, "volumes");
-    if (invocation->json)
-        client_print_json(answer);
-    else if (names_only)
-        print_names(volumes);
-    else if (json_array_size(volumes) > 0)
-        print_table(volumes);
-    else
-        fprintf(stderr, "No volumes yet. Make one with: varve volumes create NAME --size 10G\n");
-    json_decref(answer);
-    return EXIT_DONE;
+    if (names_only)
+        return client_finish_list(invocation, code, answer, "volumes", print_names, NULL);
+    return client_finish_list(
+        invocation, code, answer, "volumes", print_table,
+        "No volumes yet. Make one with: varve volumes create NAME --size 10G");
 }
 
 static void print_page(const json_t *volume)

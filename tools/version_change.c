@@ -55,8 +55,8 @@ static int check_create(void)
 
 static int get_version(const struct invocation *invocation, const char *ref, json_t **ret_version)
 {
-    return dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""), NULL,
-                                ret_version);
+    return client_ask(invocation, "GET", client_target("/v1/versions/", ref, ""), NULL,
+                      ret_version);
 }
 
 /* The commit failed, or its answer was lost: what is committed after all stays. Where this fails
@@ -70,12 +70,11 @@ static void take_back(const struct invocation *invocation, const char *ref)
     json_decref(now);
     if (stays)
         return;
-    if (hold != NULL &&
-        dataset_verb_request(invocation, "DELETE", client_target("/v1/holds/", ref, ""), NULL,
-                             &answer) == EXIT_DONE)
+    if (hold != NULL && client_ask(invocation, "DELETE", client_target("/v1/holds/", ref, ""), NULL,
+                                   &answer) == EXIT_DONE)
         json_decref(answer);
-    if (dataset_verb_request(invocation, "DELETE", client_target("/v1/versions/", ref, ""), NULL,
-                             &answer) == EXIT_DONE)
+    if (client_ask(invocation, "DELETE", client_target("/v1/versions/", ref, ""), NULL, &answer) ==
+        EXIT_DONE)
         json_decref(answer);
 }
 
@@ -158,8 +157,8 @@ static int run_update(const struct invocation *invocation)
         json_decref(parameters);
         return command_fail(EXIT_USAGE, "update what? Say --message, --set or --unset");
     }
-    code = dataset_verb_request(invocation, "POST", client_target("/v1/versions/", ref, "/update"),
-                                parameters, &version);
+    code = client_ask(invocation, "POST", client_target("/v1/versions/", ref, "/update"),
+                      parameters, &version);
     return client_finish_saying(invocation, code, version, "Updated dataset version", "ref");
 }
 
@@ -169,9 +168,8 @@ static int run_release(const struct invocation *invocation)
     json_t *version = NULL;
     int code = dataset_verb_id(invocation, id, "DATASET:VERSION", &ref);
     if (code == EXIT_DONE)
-        code = dataset_verb_request(invocation, "POST",
-                                    client_target("/v1/versions/", ref, "/release"),
-                                    json_pack("{sb}", "force", force), &version);
+        code = client_ask(invocation, "POST", client_target("/v1/versions/", ref, "/release"),
+                          json_pack("{sb}", "force", force), &version);
     return client_finish_saying(
         invocation, code, version,
         force ? "Released dataset version" : "Nobody writes to dataset version", "ref");
@@ -181,8 +179,7 @@ static int confirm_delete(const struct invocation *invocation, const char *ref)
 {
     json_t *version;
     char mapped[SIZE_TEXT];
-    int code = dataset_verb_request(invocation, "GET", client_target("/v1/versions/", ref, ""),
-                                    NULL, &version);
+    int code = get_version(invocation, ref, &version);
     if (code != EXIT_DONE)
         return code;
     char *tags = dataset_verb_join(json_object_get(version, "tags"));
@@ -219,7 +216,7 @@ static int run_delete(const struct invocation *invocation)
 }
 
 static const struct poptOption create_options[] = {
-    {"id", '\0', POPT_ARG_STRING, &id, 0, "the dataset, by name or id", "DATASET"},
+    DATASET_VERB_ID(id),
     {"message", 'm', POPT_ARG_STRING, &message, 0, "what it is", "TEXT"},
     {"from", '\0', POPT_ARG_STRING, &from, 0, "begin as a clone of this, at once", "REF"},
     {"source-path", '\0', POPT_ARG_ARGV, &sources, 0,
@@ -239,8 +236,7 @@ static const struct poptOption update_options[] = {
 static const struct poptOption delete_options[] = {
     {"id", '\0', POPT_ARG_STRING, &id, 0, "the version", "REF"},
     {"force", 'f', POPT_ARG_NONE, &force, 0, "also when it is attached or tagged", NULL},
-    {"dry-run", '\0', POPT_ARG_NONE, &dry_run, 0,
-     "say what would go and come back, and delete nothing", NULL},
+    DELETION_DRY_RUN(dry_run),
     POPT_TABLEEND};
 
 static const struct poptOption release_options[] = {

@@ -37,10 +37,9 @@ static int change(const struct invocation *invocation, const char *done, char *t
 /* The volume as it is now, to ask about. */
 static int fetch(const struct invocation *invocation, json_t **ret_volume)
 {
-    char *target = client_target("/v1/volumes/", invocation->arguments[0], "");
-    int code = client_request(invocation->store, "GET", target, NULL, ret_volume);
-    free(target);
-    return code;
+    return client_ask(invocation, "GET",
+                      client_target("/v1/volumes/", invocation->arguments[0], ""), NULL,
+                      ret_volume);
 }
 
 static int parse_size(const char *text, json_int_t *ret_size)
@@ -174,10 +173,7 @@ static const struct poptOption release_options[] = {
     {"force", 'f', POPT_ARG_NONE, &release_force, 0, "take it from the client that holds it", NULL},
     POPT_TABLEEND};
 
-static const struct poptOption delete_options[] = {
-    {"dry-run", '\0', POPT_ARG_NONE, &delete_dry_run, 0,
-     "say what would go and come back, and delete nothing", NULL},
-    POPT_TABLEEND};
+static const struct poptOption delete_options[] = {DELETION_DRY_RUN(delete_dry_run), POPT_TABLEEND};
 
 const struct command volume_create = {
     .name = "create",
