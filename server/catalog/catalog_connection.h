@@ -2,15 +2,22 @@
  * The inside of the catalog: the connection, and the few steps each statement goes through. Only
  * for the files of this folder.
  *
- * A function that reads or changes looks like this:
+ * A function that reads looks like this:
  *
  *     catalog_lock(catalog);
- *     r = catalog_begin(catalog);              changes only
- *     if (r == 0)
- *         r = catalog_prepare(catalog, "...?1...?2...", &statement);
- *     ... bind, step, catalog_finish ...
- *     r = catalog_end(catalog, r);             commits when r is 0, else rolls back
+ *     r = catalog_query_locked(catalog, &statement, "...?1...?2...", "tn", text, number);
+ *     r = catalog_read_first_locked(catalog, statement, r, read_row, &row);
  *     catalog_unlock(catalog);
+ *
+ * and one that changes like this:
+ *
+ *     r = catalog_begin_change(catalog);
+ *     if (r != 0)
+ *         return r;
+ *     r = catalog_do_locked(catalog, "...?1...?2...", "tn", text, number);
+ *     if (r == 0)
+ *         r = catalog_history_insert_locked(catalog, kind, object, change);
+ *     return catalog_end_change(catalog, r);   commits when r is 0, else rolls back
  *
  * Values reach SQL only as bound parameters.
  */
@@ -52,10 +59,13 @@ void catalog_unlock(struct catalog *catalog);
 /* Sets the line for what SQLite just said, and returns -errno. `doing` completes "cannot ...". */
 int catalog_fail(struct catalog *catalog, int code, const char *doing);
 
-int catalog_begin_locked(struct catalog *catalog);
-/* `result` is what the transaction came to: 0 commits, anything else rolls back and is returned. */
-int catalog_end_locked(struct catalog *catalog, int result);
+/* Takes the lock, and begins a transaction; on failure the lock is not held. */
+int catalog_begin_change(struct catalog *catalog);
+/* Ends both. `result` is what the transaction came to: 0 commits, anything else rolls back and is
+ * returned. */
+int catalog_end_change(struct catalog *catalog, int result);
 /* The same for what is no change of the catalog's content: it is not counted. */
+int catalog_begin_locked(struct catalog *catalog);
 int catalog_commit_locked(struct catalog *catalog, int result);
 
 /* *ret_statement is NULL on failure. Each statement goes back with catalog_finish. */
@@ -63,10 +73,6 @@ int catalog_prepare_locked(struct catalog *catalog, const char *sql, sqlite3_stm
 void catalog_finish(struct catalog *catalog, sqlite3_stmt *statement); /* takes NULL */
 /* Frees all that are kept; none is in use. */
 void catalog_drop_statements(struct catalog *catalog);
-int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place,
-                      const char *text);
-int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place,
-                        int64_t number);
 /* Prepares and binds in one go: one letter of `kinds` for each value, in order from ?1: t a text
  * (const char *), which must stay until the statement is finished; n a number (int64_t); m the
  * same, with 0 as NULL. *ret_statement is NULL on failure. */
@@ -83,8 +89,9 @@ int catalog_read_first_locked(struct catalog *catalog, sqlite3_stmt *statement, 
 /* The same of all rows, each of `size` bytes, in new memory: free(*ret_rows). */
 int catalog_read_all_locked(struct catalog *catalog, sqlite3_stmt *statement, int r,
                             catalog_read_row read, size_t size, void **ret_rows, size_t *ret_count);
-/* Runs a statement that returns no rows, and finishes it in any case. */
-int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement);
+/* Prepares, binds, steps once and finishes, for a change or the question whether there is a row:
+ * returns what catalog_step_locked does. */
+int catalog_do_locked(struct catalog *catalog, const char *sql, const char *kinds, ...);
 /* A plain statement of ours, without values. */
 int catalog_execute_locked(struct catalog *catalog, const char *sql);
 

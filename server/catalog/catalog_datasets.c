@@ -90,16 +90,13 @@ int catalog_dataset_next(struct catalog *catalog, const char *after_team, const 
 
 static int insert_row_locked(struct catalog *catalog, const struct catalog_dataset *dataset)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(
-        catalog, &statement,
+    int r = catalog_do_locked(
+        catalog,
         "INSERT INTO dataset (" COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0 "
         "WHERE NOT EXISTS (SELECT 1 FROM retired WHERE dataset = ?1)",
         "ttttnnt", dataset->id, dataset->team, dataset->name, dataset->description,
         (int64_t)dataset->size, dataset->created, dataset->who);
 
-    if (r == 0)
-        r = catalog_run_locked(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         r = -EEXIST;
     return r;
@@ -118,34 +115,28 @@ int catalog_dataset_insert(struct catalog *catalog, const struct catalog_dataset
     int r;
 
     catalog_dataset_full_name(dataset, object);
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = insert_row_locked(catalog, dataset);
-        if (r == 0)
-            r = catalog_settings_apply_locked(catalog, dataset->id, "", belongings->settings,
-                                              belongings->setting_count);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    r = catalog_begin_change(catalog);
+    if (r != 0)
+        return r;
+    r = insert_row_locked(catalog, dataset);
+    if (r == 0)
+        r = catalog_settings_apply_locked(catalog, dataset->id, "", belongings->settings,
+                                          belongings->setting_count);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    r = catalog_end_change(catalog, r);
     return r == -EEXIST ? name_is_taken(object) : r;
 }
 
 static int update_row_locked(struct catalog *catalog, const struct catalog_dataset *dataset,
                              const struct catalog_dataset_update *update)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(
-        catalog, &statement,
-        "UPDATE dataset SET name = ?2, description = ?3, size = ?4 WHERE id = ?1", "tttn",
+    int r = catalog_do_locked(
+        catalog, "UPDATE dataset SET name = ?2, description = ?3, size = ?4 WHERE id = ?1", "tttn",
         dataset->id, update->name != NULL ? update->name : dataset->name,
         update->description != NULL ? update->description : dataset->description,
         (int64_t)(update->size != NULL ? *update->size : dataset->size));
 
-    if (r == 0)
-        r = catalog_run_locked(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         r = no_such_dataset("", dataset->id);
     return r;
@@ -162,18 +153,16 @@ int catalog_dataset_update(struct catalog *catalog, const struct catalog_dataset
     if (update->name != NULL)
         snprintf(named.name, sizeof named.name, "%s", update->name);
     catalog_dataset_full_name(&named, object);
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = update_row_locked(catalog, dataset, update);
-        if (r == 0)
-            r = catalog_settings_apply_locked(catalog, dataset->id, "", update->settings,
-                                              update->setting_count);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    r = catalog_begin_change(catalog);
+    if (r != 0)
+        return r;
+    r = update_row_locked(catalog, dataset, update);
+    if (r == 0)
+        r = catalog_settings_apply_locked(catalog, dataset->id, "", update->settings,
+                                          update->setting_count);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    r = catalog_end_change(catalog, r);
     return r == -EEXIST ? name_is_taken(object) : r;
 }
 
@@ -184,11 +173,7 @@ static int run_all_locked(struct catalog *catalog, const struct catalog_dataset 
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < count; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        r = catalog_query_locked(catalog, &statement, statements[i], "t", dataset->id);
-        if (r == 0)
-            r = catalog_run_locked(catalog, statement);
+        r = catalog_do_locked(catalog, statements[i], "t", dataset->id);
     }
     return r;
 }
@@ -208,14 +193,8 @@ static int delete_rows_locked(struct catalog *catalog, const struct catalog_data
 
 static int has_versions_locked(struct catalog *catalog, const char *dataset)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(catalog, &statement,
-                                 "SELECT 1 FROM version WHERE dataset = ?1 LIMIT 1", "t", dataset);
-
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog, "SELECT 1 FROM version WHERE dataset = ?1 LIMIT 1", "t",
+                             dataset);
 }
 
 int catalog_dataset_delete(struct catalog *catalog, const struct catalog_dataset *dataset,
@@ -225,20 +204,17 @@ int catalog_dataset_delete(struct catalog *catalog, const struct catalog_dataset
     int r;
 
     catalog_dataset_full_name(dataset, object);
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = has_versions_locked(catalog, dataset->id);
-        if (r == 1)
-            r = varve_fail(EBUSY, "dataset '%s' has versions; delete them first", object);
-        if (r == 0)
-            r = delete_rows_locked(catalog, dataset);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    r = catalog_begin_change(catalog);
+    if (r != 0)
+        return r;
+    r = has_versions_locked(catalog, dataset->id);
+    if (r == 1)
+        r = varve_fail(EBUSY, "dataset '%s' has versions; delete them first", object);
+    if (r == 0)
+        r = delete_rows_locked(catalog, dataset);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    return catalog_end_change(catalog, r);
 }
 
 static int delete_versions_locked(struct catalog *catalog, const struct catalog_dataset *dataset)
@@ -261,16 +237,13 @@ int catalog_dataset_delete_whole(struct catalog *catalog, const struct catalog_d
     int r;
 
     catalog_dataset_full_name(dataset, object);
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = delete_versions_locked(catalog, dataset);
-        if (r == 0)
-            r = delete_rows_locked(catalog, dataset);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    r = catalog_begin_change(catalog);
+    if (r != 0)
+        return r;
+    r = delete_versions_locked(catalog, dataset);
+    if (r == 0)
+        r = delete_rows_locked(catalog, dataset);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    return catalog_end_change(catalog, r);
 }

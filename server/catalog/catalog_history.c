@@ -21,44 +21,26 @@ int catalog_history_insert_locked(struct catalog *catalog, const char *kind, con
                                   const struct catalog_change *change)
 {
     char who[CATALOG_WHO_MAX + 1], what[CATALOG_WHAT_MAX + 1];
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog,
-                                   "INSERT INTO history (time, who, kind, object, what) "
-                                   "VALUES (?1, ?2, ?3, ?4, ?5)",
-                                   &statement);
 
     copy_cut(who, sizeof who, change->who);
     copy_cut(what, sizeof what, change->what);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 1, (int64_t)time(NULL));
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 2, who);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 3, kind);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 4, object);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 5, what);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "INSERT INTO history (time, who, kind, object, what) "
+                             "VALUES (?1, ?2, ?3, ?4, ?5)",
+                             "ntttt", (int64_t)time(NULL), who, kind, object, what);
 }
 
 int catalog_history_append(struct catalog *catalog, const char *kind, const char *object,
                            const struct catalog_change *change, int64_t *ret_number)
 {
     int64_t number = 0;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_history_insert_locked(catalog, kind, object, change);
-        number = sqlite3_last_insert_rowid(catalog->db);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    if (r != 0)
+        return r;
+    r = catalog_history_insert_locked(catalog, kind, object, change);
+    number = sqlite3_last_insert_rowid(catalog->db);
+    r = catalog_end_change(catalog, r);
     if (r == 0 && ret_number != NULL)
         *ret_number = number;
     return r;
@@ -66,23 +48,12 @@ int catalog_history_append(struct catalog *catalog, const char *kind, const char
 
 int catalog_history_withdraw(struct catalog *catalog, int64_t number)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_prepare_locked(catalog, "DELETE FROM history WHERE number = ?1", &statement);
-        if (r == 0)
-            r = catalog_bind_number(catalog, statement, 1, number);
-        if (r == 0)
-            r = catalog_run_locked(catalog, statement);
-        else
-            catalog_finish(catalog, statement);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = catalog_do_locked(catalog, "DELETE FROM history WHERE number = ?1", "n", number);
+    return catalog_end_change(catalog, r);
 }
 
 static int read_event(struct catalog *catalog, sqlite3_stmt *statement, void *ret_event)
@@ -108,12 +79,10 @@ int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog,
-                               "SELECT number, time, who, kind, object, what FROM history "
-                               "WHERE number > ?1 ORDER BY number LIMIT 1",
-                               &statement);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 1, after);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT number, time, who, kind, object, what FROM history "
+                             "WHERE number > ?1 ORDER BY number LIMIT 1",
+                             "n", after);
     r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
     catalog_unlock(catalog);
     return r;

@@ -12,24 +12,10 @@
 int catalog_hold_insert_locked(struct catalog *catalog, uint64_t image, const char *reason,
                                const char *who)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog,
-                                   "INSERT INTO hold (image, reason, created, who) "
-                                   "VALUES (?1, ?2, ?3, ?4)",
-                                   &statement);
-
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 1, (int64_t)image);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 2, reason);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 3, (int64_t)time(NULL));
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 4, who);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "INSERT INTO hold (image, reason, created, who) "
+                             "VALUES (?1, ?2, ?3, ?4)",
+                             "ntnt", (int64_t)image, reason, (int64_t)time(NULL), who);
 }
 
 int catalog_hold_insert(struct catalog *catalog, uint64_t image, const char *reason,
@@ -37,18 +23,15 @@ int catalog_hold_insert(struct catalog *catalog, uint64_t image, const char *rea
                         int64_t *ret_number)
 {
     int64_t number = 0;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_hold_insert_locked(catalog, image, reason, change->who);
-        number = sqlite3_last_insert_rowid(catalog->db);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    if (r != 0)
+        return r;
+    r = catalog_hold_insert_locked(catalog, image, reason, change->who);
+    number = sqlite3_last_insert_rowid(catalog->db);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    r = catalog_end_change(catalog, r);
     if (r == 0)
         *ret_number = number;
     return r;
@@ -76,11 +59,7 @@ static int find_row(struct catalog *catalog, const char *sql, int64_t first, int
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog, sql, &statement);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 1, first);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, second);
+    r = catalog_query_locked(catalog, &statement, sql, "nn", first, second);
     r = catalog_read_first_locked(catalog, statement, r, read_row, ret_hold);
     catalog_unlock(catalog);
     return r;
@@ -116,24 +95,14 @@ int catalog_hold_next(struct catalog *catalog, int64_t after, uint64_t image,
 int catalog_hold_delete(struct catalog *catalog, int64_t number, const char *kind,
                         const char *object, const struct catalog_change *change)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_prepare_locked(catalog, "DELETE FROM hold WHERE number = ?1", &statement);
-        if (r == 0)
-            r = catalog_bind_number(catalog, statement, 1, number);
-        if (r == 0)
-            r = catalog_step_locked(catalog, statement);
-        catalog_finish(catalog, statement);
-        if (r == 0 && sqlite3_changes(catalog->db) == 0)
-            r = no_such_hold(number);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = catalog_do_locked(catalog, "DELETE FROM hold WHERE number = ?1", "n", number);
+    if (r == 0 && sqlite3_changes(catalog->db) == 0)
+        r = no_such_hold(number);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, object, change);
+    return catalog_end_change(catalog, r);
 }

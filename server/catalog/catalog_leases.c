@@ -4,23 +4,16 @@
 
 int catalog_lease_grant(struct catalog *catalog, uint64_t image, const char *client)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_query_locked(catalog, &statement,
-                                 "INSERT INTO lease VALUES (?1, 1, 0, ?2) ON CONFLICT (image) "
-                                 "DO UPDATE SET before = iif(client = ?2, before, number),"
-                                 " number = number + 1, client = ?2",
-                                 "nt", (int64_t)image, client);
-        if (r == 0)
-            r = catalog_run_locked(catalog, statement);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = catalog_do_locked(catalog,
+                          "INSERT INTO lease VALUES (?1, 1, 0, ?2) ON CONFLICT (image) "
+                          "DO UPDATE SET before = iif(client = ?2, before, number),"
+                          " number = number + 1, client = ?2",
+                          "nt", (int64_t)image, client);
+    return catalog_end_change(catalog, r);
 }
 
 int catalog_lease_seen(struct catalog *catalog, uint64_t image, const char *client,

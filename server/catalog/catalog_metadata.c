@@ -60,14 +60,11 @@ static int apply_one_locked(struct catalog *catalog, const char *dataset, const 
                               "ON CONFLICT (dataset, version, key) DO UPDATE SET value = ?4";
     static const char unset[] =
         "DELETE FROM metadata WHERE dataset = ?1 AND version = ?2 AND key = ?3";
-    sqlite3_stmt *statement = NULL;
-    int r = setting->value != NULL ? catalog_query_locked(catalog, &statement, set, "tttt", dataset,
-                                                          version, setting->key, setting->value)
-                                   : catalog_query_locked(catalog, &statement, unset, "ttt",
-                                                          dataset, version, setting->key);
+    int r = setting->value != NULL
+                ? catalog_do_locked(catalog, set, "tttt", dataset, version, setting->key,
+                                    setting->value)
+                : catalog_do_locked(catalog, unset, "ttt", dataset, version, setting->key);
 
-    if (r == 0)
-        r = catalog_run_locked(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         r = varve_fail(ENOENT, "there is no key '%s' to unset", setting->key);
     return r;

@@ -9,40 +9,24 @@ static const char kind[] = "volume";
 
 static int upsert_row(struct catalog *catalog, const struct catalog_schedule *schedule)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog,
-                                   "INSERT INTO schedule (volume, every, keep, last) "
-                                   "VALUES (?1, ?2, ?3, 0) "
-                                   "ON CONFLICT (volume, every) DO UPDATE SET keep = ?3",
-                                   &statement);
-
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, schedule->volume);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, schedule->every);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 3, schedule->keep);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "INSERT INTO schedule (volume, every, keep, last) "
+                             "VALUES (?1, ?2, ?3, 0) "
+                             "ON CONFLICT (volume, every) DO UPDATE SET keep = ?3",
+                             "tnn", schedule->volume, schedule->every, schedule->keep);
 }
 
 int catalog_schedule_set(struct catalog *catalog, const struct catalog_schedule *schedule,
                          const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = upsert_row(catalog, schedule);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, schedule->volume, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = upsert_row(catalog, schedule);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, schedule->volume, change);
+    return catalog_end_change(catalog, r);
 }
 
 static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_schedule)
@@ -64,14 +48,10 @@ int catalog_schedule_next(struct catalog *catalog, const char *volume, int64_t e
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog,
-                               "SELECT volume, every, keep, last FROM schedule "
-                               "WHERE (volume, every) > (?1, ?2) ORDER BY volume, every LIMIT 1",
-                               &statement);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, volume);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, every);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT volume, every, keep, last FROM schedule "
+                             "WHERE (volume, every) > (?1, ?2) ORDER BY volume, every LIMIT 1",
+                             "tn", volume, every);
     r = catalog_read_first_locked(catalog, statement, r, read_row, ret_schedule);
     catalog_unlock(catalog);
     return r;
@@ -80,17 +60,10 @@ int catalog_schedule_next(struct catalog *catalog, const char *volume, int64_t e
 static int delete_rows(struct catalog *catalog, const char *volume, int64_t every,
                        unsigned *ret_count)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(
-        catalog, "DELETE FROM schedule WHERE volume = ?1 AND (?2 = 0 OR every = ?2)", &statement);
+    int r = catalog_do_locked(catalog,
+                              "DELETE FROM schedule WHERE volume = ?1 AND (?2 = 0 OR every = ?2)",
+                              "tn", volume, every);
 
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, volume);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, every);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
     *ret_count = (unsigned)sqlite3_changes(catalog->db);
     return r;
 }
@@ -98,16 +71,12 @@ static int delete_rows(struct catalog *catalog, const char *volume, int64_t ever
 int catalog_schedule_delete(struct catalog *catalog, const char *volume, int64_t every,
                             const struct catalog_change *change, unsigned *ret_count)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = delete_rows(catalog, volume, every, ret_count);
-        if (r == 0 && *ret_count > 0)
-            r = catalog_history_insert_locked(catalog, kind, volume, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = delete_rows(catalog, volume, every, ret_count);
+    if (r == 0 && *ret_count > 0)
+        r = catalog_history_insert_locked(catalog, kind, volume, change);
+    return catalog_end_change(catalog, r);
 }

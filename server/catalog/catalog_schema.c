@@ -141,7 +141,7 @@ static const char *const steps[] = {
     "  UNION ALL SELECT manifest_image FROM version WHERE manifest_image IS NOT NULL;",
 
     /* 3: by what the copy of the catalog in the store is compared with the file: who it is, and how
-       many changes it has seen; every transaction counts one (catalog_end_locked). */
+       many changes it has seen; every transaction counts one (catalog_end_change). */
     "INSERT INTO property VALUES ('identity', lower(hex(randomblob(16)))), ('changes', '1');",
 
     /* 4: who wrote to an image last (catalog_leases.h). A row goes with the row that names it. */

@@ -21,43 +21,20 @@ void catalog_snapshot_ref(const struct catalog_snapshot *snapshot,
 
 static int insert_row(struct catalog *catalog, const struct catalog_snapshot *snapshot)
 {
-    const char *const texts[] = {snapshot->volume, snapshot->name, snapshot->who,
-                                 snapshot->message};
-    const int64_t numbers[] = {(int64_t)snapshot->head, (int64_t)snapshot->image, snapshot->created,
-                               snapshot->schedule};
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog,
-                                   "INSERT INTO snapshot (volume, name, who, message, head, image, "
-                                   "created, schedule) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                                   &statement);
-
-    for (int i = 0; r == 0 && i < 4; i++)
-        r = catalog_bind_text(catalog, statement, i + 1, texts[i]);
-    for (int i = 0; r == 0 && i < 4; i++)
-        r = catalog_bind_number(catalog, statement, i + 5, numbers[i]);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "INSERT INTO snapshot (volume, name, who, message, head, image, "
+                             "created, schedule) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                             "ttttnnnn", snapshot->volume, snapshot->name, snapshot->who,
+                             snapshot->message, (int64_t)snapshot->head, (int64_t)snapshot->image,
+                             snapshot->created, snapshot->schedule);
 }
 
 /* When the schedule that took it ran last, so that an opening does not run it at once again. */
 static int mark_schedule(struct catalog *catalog, const struct catalog_snapshot *snapshot)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(
-        catalog, "UPDATE schedule SET last = ?3 WHERE volume = ?1 AND every = ?2", &statement);
-
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, snapshot->volume);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, snapshot->schedule);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 3, snapshot->created);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "UPDATE schedule SET last = ?3 WHERE volume = ?1 AND every = ?2",
+                             "tnn", snapshot->volume, snapshot->schedule, snapshot->created);
 }
 
 static int insert_one(struct catalog *catalog, const struct catalog_snapshot *snapshot,
@@ -84,17 +61,13 @@ static int insert_one(struct catalog *catalog, const struct catalog_snapshot *sn
 int catalog_snapshots_insert(struct catalog *catalog, const struct catalog_snapshot *snapshots,
                              size_t count, const char *hold, const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        for (size_t i = 0; r == 0 && i < count; i++)
-            r = insert_one(catalog, &snapshots[i], hold, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = insert_one(catalog, &snapshots[i], hold, change);
+    return catalog_end_change(catalog, r);
 }
 
 static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_snapshot)
@@ -126,12 +99,9 @@ int catalog_snapshot_find(struct catalog *catalog, const char *volume, const cha
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(
-        catalog, "SELECT " COLUMNS " FROM snapshot WHERE volume = ?1 AND name = ?2", &statement);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, volume);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 2, name);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT " COLUMNS " FROM snapshot WHERE volume = ?1 AND name = ?2",
+                             "tt", volume, name);
     r = catalog_read_first_locked(catalog, statement, r, read_row, ret_snapshot);
     catalog_unlock(catalog);
     if (r == -ENOENT)
@@ -149,14 +119,10 @@ int catalog_snapshot_next(struct catalog *catalog, const char *volume, int64_t i
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog,
-                               "SELECT " COLUMNS " FROM snapshot WHERE (volume, id) > (?1, ?2) "
-                               "ORDER BY volume, id LIMIT 1",
-                               &statement);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, volume);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, id);
+    r = catalog_query_locked(catalog, &statement,
+                             "SELECT " COLUMNS " FROM snapshot WHERE (volume, id) > (?1, ?2) "
+                             "ORDER BY volume, id LIMIT 1",
+                             "tn", volume, id);
     r = catalog_read_first_locked(catalog, statement, r, read_row, ret_snapshot);
     catalog_unlock(catalog);
     return r;
@@ -164,17 +130,10 @@ int catalog_snapshot_next(struct catalog *catalog, const char *volume, int64_t i
 
 int catalog_volume_has_snapshots(struct catalog *catalog, const char *volume, bool *ret_has)
 {
-    sqlite3_stmt *statement = NULL;
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog, "SELECT 1 FROM snapshot WHERE volume = ?1 LIMIT 1",
-                               &statement);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, volume);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
+    r = catalog_do_locked(catalog, "SELECT 1 FROM snapshot WHERE volume = ?1 LIMIT 1", "t", volume);
     catalog_unlock(catalog);
     if (r < 0)
         return r;
@@ -182,19 +141,14 @@ int catalog_volume_has_snapshots(struct catalog *catalog, const char *volume, bo
     return 0;
 }
 
-/* A statement that changes the row with this id as ?1, and finalizes it; the caller bound the rest.
- * Only one that is gone meanwhile can be missed, which the callers' lock forbids. */
-static int change_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
-                      const struct catalog_snapshot *snapshot, const struct catalog_change *change)
+/* Behind a change of its row, which came to `r`: books its event. Only one that is gone meanwhile
+ * can be missed, which the callers' lock forbids. */
+static int book_locked(struct catalog *catalog, int r, const struct catalog_snapshot *snapshot,
+                       const struct catalog_change *change)
 {
     char ref[CATALOG_SNAPSHOT_REF_MAX + 1];
 
     catalog_snapshot_ref(snapshot, ref);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 1, snapshot->id);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         return varve_fail(ENOENT, "snapshot '%s' is gone", ref);
     return r == 0 ? catalog_history_insert_locked(catalog, kind, ref, change) : r;
@@ -203,41 +157,28 @@ static int change_row(struct catalog *catalog, sqlite3_stmt *statement, int r,
 int catalog_snapshot_set_message(struct catalog *catalog, const struct catalog_snapshot *snapshot,
                                  const char *message, const struct catalog_change *change)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_prepare_locked(catalog, "UPDATE snapshot SET message = ?2 WHERE id = ?1",
-                                   &statement);
-        if (r == 0)
-            r = catalog_bind_text(catalog, statement, 2, message);
-        r = change_row(catalog, statement, r, snapshot, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = catalog_do_locked(catalog, "UPDATE snapshot SET message = ?2 WHERE id = ?1", "nt",
+                          snapshot->id, message);
+    r = book_locked(catalog, r, snapshot, change);
+    return catalog_end_change(catalog, r);
 }
 
 int catalog_snapshots_delete(struct catalog *catalog, const struct catalog_snapshot *snapshots,
                              size_t count, const char *volume, const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        for (size_t i = 0; r == 0 && i < count; i++) {
-            sqlite3_stmt *statement = NULL;
-
-            r = catalog_prepare_locked(catalog, "DELETE FROM snapshot WHERE id = ?1", &statement);
-            r = change_row(catalog, statement, r, &snapshots[i], change);
-        }
-        if (r == 0 && volume != NULL)
-            r = catalog_volume_delete_locked(catalog, volume, change);
-        r = catalog_end_locked(catalog, r);
+    if (r != 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = catalog_do_locked(catalog, "DELETE FROM snapshot WHERE id = ?1", "n", snapshots[i].id);
+        r = book_locked(catalog, r, &snapshots[i], change);
     }
-    catalog_unlock(catalog);
-    return r;
+    if (r == 0 && volume != NULL)
+        r = catalog_volume_delete_locked(catalog, volume, change);
+    return catalog_end_change(catalog, r);
 }

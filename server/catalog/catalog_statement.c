@@ -168,14 +168,14 @@ void catalog_drop_statements(struct catalog *catalog)
 
 /* --- binding and stepping -------------------------------------------------------------------- */
 
-int catalog_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place, const char *text)
+static int bind_text(struct catalog *catalog, sqlite3_stmt *statement, int place, const char *text)
 {
     int code = sqlite3_bind_text(statement, place, text, -1, SQLITE_STATIC);
 
     return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "bind a text");
 }
 
-int catalog_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place, int64_t number)
+static int bind_number(struct catalog *catalog, sqlite3_stmt *statement, int place, int64_t number)
 {
     int code = sqlite3_bind_int64(statement, place, number);
 
@@ -192,34 +192,43 @@ static int bind_values(struct catalog *catalog, sqlite3_stmt *statement, const c
 
         assert(value_kind == 't' || value_kind == 'n' || value_kind == 'm');
         if (value_kind == 't') {
-            r = catalog_bind_text(catalog, statement, place, va_arg(values, const char *));
+            r = bind_text(catalog, statement, place, va_arg(values, const char *));
         } else {
             int64_t number = va_arg(values, int64_t);
 
             /* A value that is not bound is NULL. */
             if (value_kind == 'n' || number != 0)
-                r = catalog_bind_number(catalog, statement, place, number);
+                r = bind_number(catalog, statement, place, number);
         }
     }
+    return r;
+}
+
+static int query_values(struct catalog *catalog, sqlite3_stmt **ret_statement, const char *sql,
+                        const char *kinds, va_list values)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = catalog_prepare_locked(catalog, sql, &statement);
+
+    if (r == 0)
+        r = bind_values(catalog, statement, kinds, values);
+    if (r != 0) {
+        catalog_finish(catalog, statement);
+        statement = NULL;
+    }
+    *ret_statement = statement;
     return r;
 }
 
 int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, const char *sql,
                          const char *kinds, ...)
 {
-    sqlite3_stmt *statement = NULL;
     va_list values;
-    int r = catalog_prepare_locked(catalog, sql, &statement);
+    int r;
 
     va_start(values, kinds);
-    if (r == 0)
-        r = bind_values(catalog, statement, kinds, values);
+    r = query_values(catalog, ret_statement, sql, kinds, values);
     va_end(values);
-    if (r != 0) {
-        catalog_finish(catalog, statement);
-        statement = NULL;
-    }
-    *ret_statement = statement;
     return r;
 }
 
@@ -236,11 +245,17 @@ int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement)
     return catalog_fail(catalog, code, sqlite3_stmt_readonly(statement) ? "read" : "change a row");
 }
 
-int catalog_run_locked(struct catalog *catalog, sqlite3_stmt *statement)
+int catalog_do_locked(struct catalog *catalog, const char *sql, const char *kinds, ...)
 {
-    int r = catalog_step_locked(catalog, statement);
+    sqlite3_stmt *statement = NULL;
+    va_list values;
+    int r;
 
-    assert(r <= 0);
+    va_start(values, kinds);
+    r = query_values(catalog, &statement, sql, kinds, values);
+    va_end(values);
+    if (r == 0)
+        r = catalog_step_locked(catalog, statement);
     catalog_finish(catalog, statement);
     return r;
 }

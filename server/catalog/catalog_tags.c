@@ -108,14 +108,11 @@ static int point_locked(struct catalog *catalog, const struct catalog_tag_move *
         "INSERT INTO tag (dataset, name, version, time, who) VALUES (?1, ?2, ?3, ?4, ?5) "
         "ON CONFLICT (dataset, name) DO UPDATE SET version = ?3, time = ?4, who = ?5";
     static const char unset[] = "DELETE FROM tag WHERE dataset = ?1 AND name = ?2";
-    sqlite3_stmt *statement = NULL;
-    int r =
-        move->version[0] != '\0'
-            ? catalog_query_locked(catalog, &statement, set, "tttnt", move->dataset->id, move->name,
-                                   move->version, (int64_t)time(NULL), who)
-            : catalog_query_locked(catalog, &statement, unset, "tt", move->dataset->id, move->name);
 
-    return r == 0 ? catalog_run_locked(catalog, statement) : r;
+    return move->version[0] != '\0'
+               ? catalog_do_locked(catalog, set, "tttnt", move->dataset->id, move->name,
+                                   move->version, (int64_t)time(NULL), who)
+               : catalog_do_locked(catalog, unset, "tt", move->dataset->id, move->name);
 }
 
 static int book_locked(struct catalog *catalog, const struct catalog_tag_move *move,
@@ -124,15 +121,12 @@ static int book_locked(struct catalog *catalog, const struct catalog_tag_move *m
     char object[2 * CATALOG_NAME_MAX + CATALOG_TAG_MAX + 3], what[64];
     const struct catalog_change change = {who, what};
     char name[2 * CATALOG_NAME_MAX + 2];
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(catalog, &statement,
-                                 "INSERT INTO tag_event (dataset, name, version, before, time, "
-                                 "who) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                                 "ttttnt", move->dataset->id, move->name, move->version, before,
-                                 (int64_t)time(NULL), who);
+    int r = catalog_do_locked(catalog,
+                              "INSERT INTO tag_event (dataset, name, version, before, time, "
+                              "who) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                              "ttttnt", move->dataset->id, move->name, move->version, before,
+                              (int64_t)time(NULL), who);
 
-    if (r == 0)
-        r = catalog_run_locked(catalog, statement);
     if (r != 0)
         return r;
     catalog_dataset_full_name(move->dataset, name);
@@ -166,16 +160,12 @@ static int move_locked(struct catalog *catalog, const struct catalog_tag_move *m
 
 int catalog_tag_move(struct catalog *catalog, const struct catalog_tag_move *move, const char *who)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = move_locked(catalog, move, who);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = move_locked(catalog, move, who);
+    return catalog_end_change(catalog, r);
 }
 
 /* --- history --------------------------------------------------------------------------------- */

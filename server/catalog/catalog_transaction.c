@@ -68,20 +68,27 @@ int catalog_commit_locked(struct catalog *catalog, int result)
                             : close_locked(catalog, result, "COMMIT", "ROLLBACK");
 }
 
-int catalog_end_locked(struct catalog *catalog, int result)
+int catalog_begin_change(struct catalog *catalog)
 {
-    sqlite3_stmt *statement = NULL;
+    int r;
 
+    catalog_lock(catalog);
+    r = catalog_begin_locked(catalog);
+    if (r != 0)
+        catalog_unlock(catalog);
+    return r;
+}
+
+int catalog_end_change(struct catalog *catalog, int result)
+{
     if (result == 0)
-        result = catalog_query_locked(catalog, &statement,
-                                      "UPDATE property SET value = CAST(?1 AS TEXT) "
-                                      "WHERE key = 'changes'",
-                                      "n", (int64_t)catalog->state.number + 1);
-    if (statement != NULL)
-        result = catalog_run_locked(catalog, statement);
+        result = catalog_do_locked(
+            catalog, "UPDATE property SET value = CAST(?1 AS TEXT) WHERE key = 'changes'", "n",
+            (int64_t)catalog->state.number + 1);
     result = catalog_commit_locked(catalog, result);
     if (result == 0)
         catalog->state.number++;
+    catalog_unlock(catalog);
     return result;
 }
 

@@ -5,32 +5,20 @@
 #include "catalog/catalog_connection.h"
 #include "catalog/catalog_versions.h"
 
-static int run(struct catalog *catalog, sqlite3_stmt *statement, int r)
-{
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
-}
-
 static int make_dataset(struct catalog *catalog, const struct catalog_version *version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(
-        catalog, &statement,
+    return catalog_do_locked(
+        catalog,
         "INSERT INTO dataset (id, team, name, description, size, created, who, last_sequence) "
         "SELECT ?1, '', 'found-' || substr(?1, 3), '', 0, ?2, ?3, 0 "
         "WHERE NOT EXISTS (SELECT 1 FROM dataset WHERE id = ?1)",
         "tnt", version->dataset, version->created, version->who);
-
-    return run(catalog, statement, r);
 }
 
 static int insert_row(struct catalog *catalog, const struct catalog_version *version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(
-        catalog, &statement,
+    return catalog_do_locked(
+        catalog,
         "INSERT INTO version (dataset, id, image, created, who, message, parent, sequence, "
         "committed, committer, digest, class, tree_image, manifest_image, files) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, nullif(?10, ''), nullif(?11, ''), "
@@ -39,19 +27,13 @@ static int insert_row(struct catalog *catalog, const struct catalog_version *ver
         version->who, version->message, version->parent, version->sequence, version->committed,
         version->committer, version->digest, version->class, (int64_t)version->tree_image,
         (int64_t)version->manifest_image, (int64_t)version->files);
-
-    return run(catalog, statement, r);
 }
 
 static int raise_sequence(struct catalog *catalog, const struct catalog_version *version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(
-        catalog, &statement,
-        "UPDATE dataset SET last_sequence = max(last_sequence, ?2) WHERE id = ?1", "tn",
+    return catalog_do_locked(
+        catalog, "UPDATE dataset SET last_sequence = max(last_sequence, ?2) WHERE id = ?1", "tn",
         version->dataset, version->sequence);
-
-    return run(catalog, statement, r);
 }
 
 int catalog_version_adopt(struct catalog *catalog, const struct catalog_version *version,
@@ -61,18 +43,15 @@ int catalog_version_adopt(struct catalog *catalog, const struct catalog_version 
     int r;
 
     snprintf(object, sizeof object, "%s:%s", version->dataset, version->id);
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = make_dataset(catalog, version);
-        if (r == 0)
-            r = insert_row(catalog, version);
-        if (r == 0)
-            r = raise_sequence(catalog, version);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, "version", object, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    r = catalog_begin_change(catalog);
+    if (r != 0)
+        return r;
+    r = make_dataset(catalog, version);
+    if (r == 0)
+        r = insert_row(catalog, version);
+    if (r == 0)
+        r = raise_sequence(catalog, version);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, "version", object, change);
+    return catalog_end_change(catalog, r);
 }

@@ -205,16 +205,10 @@ int catalog_version_resolve(struct catalog *catalog, const char *team, const cha
 
 static int id_is_used_locked(struct catalog *catalog, const char *dataset, const char *id)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(catalog, &statement,
-                                 "SELECT 1 FROM version WHERE dataset = ?1 AND id = ?2 UNION ALL "
-                                 "SELECT 1 FROM retired WHERE dataset = ?1 AND id = ?2",
-                                 "tt", dataset, id);
-
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "SELECT 1 FROM version WHERE dataset = ?1 AND id = ?2 UNION ALL "
+                             "SELECT 1 FROM retired WHERE dataset = ?1 AND id = ?2",
+                             "tt", dataset, id);
 }
 
 int catalog_version_id_is_used(struct catalog *catalog, const char *dataset, const char *id,
@@ -259,17 +253,15 @@ static int book_locked(struct catalog *catalog, const char *dataset, const char 
 
 static int insert_row_locked(struct catalog *catalog, const struct catalog_version *version)
 {
-    sqlite3_stmt *statement = NULL;
     int r = id_is_used_locked(catalog, version->dataset, version->id);
 
     if (r != 0)
         return r == 1 ? -EEXIST : r;
-    r = catalog_query_locked(catalog, &statement,
+    return catalog_do_locked(catalog,
                              "INSERT INTO version (dataset, id, image, created, who, message, "
                              "parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                              "ttnnttt", version->dataset, version->id, (int64_t)version->image,
                              version->created, version->who, version->message, version->parent);
-    return r == 0 ? catalog_run_locked(catalog, statement) : r;
 }
 
 static int insert_hold_locked(struct catalog *catalog, const struct catalog_version *version,
@@ -287,22 +279,19 @@ int catalog_version_insert(struct catalog *catalog, const struct catalog_version
                            const struct catalog_belongings *belongings,
                            const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = insert_row_locked(catalog, version);
-        if (r == 0)
-            r = catalog_settings_apply_locked(catalog, version->dataset, version->id,
-                                              belongings->settings, belongings->setting_count);
-        if (r == 0)
-            r = book_locked(catalog, version->dataset, version->id, change);
-        if (r == 0 && belongings->hold != NULL)
-            r = insert_hold_locked(catalog, version, belongings->hold, change->who);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    if (r != 0)
+        return r;
+    r = insert_row_locked(catalog, version);
+    if (r == 0)
+        r = catalog_settings_apply_locked(catalog, version->dataset, version->id,
+                                          belongings->settings, belongings->setting_count);
+    if (r == 0)
+        r = book_locked(catalog, version->dataset, version->id, change);
+    if (r == 0 && belongings->hold != NULL)
+        r = insert_hold_locked(catalog, version, belongings->hold, change->who);
+    r = catalog_end_change(catalog, r);
     if (r == -EEXIST)
         return varve_fail(EEXIST,
                           "dataset '%s' has, or had, a version '%s' (or image %llu has another "
@@ -313,17 +302,14 @@ int catalog_version_insert(struct catalog *catalog, const struct catalog_version
 
 static int commit_row_locked(struct catalog *catalog, const struct catalog_version *version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(catalog, &statement,
-                                 "UPDATE dataset SET last_sequence = last_sequence + 1 "
-                                 "WHERE id = ?1",
-                                 "t", version->dataset);
+    int r = catalog_do_locked(catalog,
+                              "UPDATE dataset SET last_sequence = last_sequence + 1 "
+                              "WHERE id = ?1",
+                              "t", version->dataset);
 
     if (r == 0)
-        r = catalog_run_locked(catalog, statement);
-    if (r == 0)
-        r = catalog_query_locked(
-            catalog, &statement,
+        r = catalog_do_locked(
+            catalog,
             "UPDATE version SET sequence = (SELECT last_sequence FROM dataset WHERE id = ?1), "
             "committed = ?3, committer = ?4, digest = ?5, class = ?6, tree_image = ?7, "
             "manifest_image = ?8, files = ?9 "
@@ -332,8 +318,6 @@ static int commit_row_locked(struct catalog *catalog, const struct catalog_versi
             version->digest, version->class, (int64_t)version->tree_image,
             (int64_t)version->manifest_image,
             version->manifest_image != 0 ? (int64_t)version->files : 0);
-    if (r == 0)
-        r = catalog_run_locked(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         r = varve_fail(EEXIST, "version '%s' is committed already, or gone", version->ref);
     return r;
@@ -361,19 +345,16 @@ int catalog_version_commit(struct catalog *catalog, const struct catalog_version
                            const struct catalog_change *change, int64_t *ret_sequence)
 {
     int64_t sequence = 0;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = commit_row_locked(catalog, version);
-        if (r == 0)
-            r = read_sequence_locked(catalog, version, &sequence);
-        if (r == 0)
-            r = book_locked(catalog, version->dataset, version->id, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    if (r != 0)
+        return r;
+    r = commit_row_locked(catalog, version);
+    if (r == 0)
+        r = read_sequence_locked(catalog, version, &sequence);
+    if (r == 0)
+        r = book_locked(catalog, version->dataset, version->id, change);
+    r = catalog_end_change(catalog, r);
     if (r == 0)
         *ret_sequence = sequence;
     return r;
@@ -382,34 +363,27 @@ int catalog_version_commit(struct catalog *catalog, const struct catalog_version
 static int set_message_locked(struct catalog *catalog, const struct catalog_version *version,
                               const char *message)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_query_locked(catalog, &statement,
-                                 "UPDATE version SET message = ?3 WHERE dataset = ?1 AND id = ?2",
-                                 "ttt", version->dataset, version->id, message);
-
-    return r == 0 ? catalog_run_locked(catalog, statement) : r;
+    return catalog_do_locked(catalog,
+                             "UPDATE version SET message = ?3 WHERE dataset = ?1 AND id = ?2",
+                             "ttt", version->dataset, version->id, message);
 }
 
 int catalog_version_update(struct catalog *catalog, const struct catalog_version *version,
                            const struct catalog_version_update *update,
                            const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        if (update->message != NULL)
-            r = set_message_locked(catalog, version, update->message);
-        if (r == 0)
-            r = catalog_settings_apply_locked(catalog, version->dataset, version->id,
-                                              update->settings, update->setting_count);
-        if (r == 0)
-            r = book_locked(catalog, version->dataset, version->id, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    if (update->message != NULL)
+        r = set_message_locked(catalog, version, update->message);
+    if (r == 0)
+        r = catalog_settings_apply_locked(catalog, version->dataset, version->id, update->settings,
+                                          update->setting_count);
+    if (r == 0)
+        r = book_locked(catalog, version->dataset, version->id, change);
+    return catalog_end_change(catalog, r);
 }
 
 /* Its tags go with an event each, so that their history tells why they ended. */
@@ -430,12 +404,8 @@ static int delete_rows_locked(struct catalog *catalog, const struct catalog_vers
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < sizeof statements / sizeof statements[0]; i++) {
-        sqlite3_stmt *statement = NULL;
-
-        r = catalog_query_locked(catalog, &statement, statements[i], i == 0 ? "ttt" : "tt",
-                                 version->dataset, version->id, who);
-        if (r == 0)
-            r = catalog_run_locked(catalog, statement);
+        r = catalog_do_locked(catalog, statements[i], i == 0 ? "ttt" : "tt", version->dataset,
+                              version->id, who);
     }
     return r;
 }
@@ -443,16 +413,12 @@ static int delete_rows_locked(struct catalog *catalog, const struct catalog_vers
 int catalog_version_delete(struct catalog *catalog, const struct catalog_version *version,
                            const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = book_locked(catalog, version->dataset, version->id, change);
-        if (r == 0)
-            r = delete_rows_locked(catalog, version, change->who);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = book_locked(catalog, version->dataset, version->id, change);
+    if (r == 0)
+        r = delete_rows_locked(catalog, version, change->who);
+    return catalog_end_change(catalog, r);
 }

@@ -7,69 +7,35 @@ static const char kind[] = "volume";
 
 static int insert_row(struct catalog *catalog, const struct catalog_volume *volume)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog,
-                                   "INSERT INTO volume (name, image, created, shared, reserved) "
-                                   "VALUES (?1, ?2, ?3, ?4, ?5)",
-                                   &statement);
-
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, volume->name);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 2, (int64_t)volume->image);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 3, volume->created);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 4, volume->shared);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 5, volume->reserved);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
-}
-
-/* Runs a statement with one or two texts and finalizes it. */
-static int run_with(struct catalog *catalog, const char *sql, const char *first, const char *second)
-{
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog, sql, &statement);
-
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, first);
-    if (r == 0 && second != NULL)
-        r = catalog_bind_text(catalog, statement, 2, second);
-    if (r == 0)
-        return catalog_run_locked(catalog, statement);
-    catalog_finish(catalog, statement);
-    return r;
+    return catalog_do_locked(catalog,
+                             "INSERT INTO volume (name, image, created, shared, reserved) "
+                             "VALUES (?1, ?2, ?3, ?4, ?5)",
+                             "tnnnn", volume->name, (int64_t)volume->image, volume->created,
+                             (int64_t)volume->shared, (int64_t)volume->reserved);
 }
 
 /* The snapshots of a deleted volume become those of the new one of its name. */
 static int adopt_snapshots(struct catalog *catalog, const char *name)
 {
-    return run_with(catalog,
-                    "UPDATE snapshot SET head = (SELECT image FROM volume WHERE name = ?1) "
-                    "WHERE volume = ?1",
-                    name, NULL);
+    return catalog_do_locked(catalog,
+                             "UPDATE snapshot SET head = (SELECT image FROM volume "
+                             "WHERE name = ?1) WHERE volume = ?1",
+                             "t", name);
 }
 
 int catalog_volume_insert(struct catalog *catalog, const struct catalog_volume *volume,
                           const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = insert_row(catalog, volume);
-        if (r == 0)
-            r = adopt_snapshots(catalog, volume->name);
-        if (r == 0)
-            r = catalog_history_insert_locked(catalog, kind, volume->name, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    if (r != 0)
+        return r;
+    r = insert_row(catalog, volume);
+    if (r == 0)
+        r = adopt_snapshots(catalog, volume->name);
+    if (r == 0)
+        r = catalog_history_insert_locked(catalog, kind, volume->name, change);
+    r = catalog_end_change(catalog, r);
     if (r == -EEXIST)
         return varve_fail(EEXIST,
                           "volume '%s' exists already (or image %llu has another name); choose "
@@ -101,9 +67,7 @@ static int find_row(struct catalog *catalog, const char *sql, const char *text,
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog, sql, &statement);
-    if (r == 0)
-        r = catalog_bind_text(catalog, statement, 1, text);
+    r = catalog_query_locked(catalog, &statement, sql, "t", text);
     r = catalog_read_first_locked(catalog, statement, r, read_row, ret_volume);
     catalog_unlock(catalog);
     return r;
@@ -134,15 +98,10 @@ int catalog_volume_next(struct catalog *catalog, const char *after,
                     after, ret_volume);
 }
 
-/* One change of the row that `name` (as ?1) names, with its event booked to `object`. The caller
- * binds the rest. */
-static int change_row_locked(struct catalog *catalog, sqlite3_stmt *statement, const char *name,
-                             const char *object, const struct catalog_change *change)
+/* Behind a change of the row that `name` names, which came to `r`: books its event to `object`. */
+static int book_locked(struct catalog *catalog, int r, const char *name, const char *object,
+                       const struct catalog_change *change)
 {
-    int r = catalog_bind_text(catalog, statement, 1, name);
-
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
     if (r == 0 && sqlite3_changes(catalog->db) == 0)
         r = no_such_volume(name);
     if (r == 0)
@@ -153,28 +112,20 @@ static int change_row_locked(struct catalog *catalog, sqlite3_stmt *statement, c
 int catalog_volume_rename(struct catalog *catalog, const char *name, const char *new_name,
                           const struct catalog_change *change)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_prepare_locked(catalog, "UPDATE volume SET name = ?2 WHERE name = ?1",
-                                   &statement);
-        if (r == 0)
-            r = catalog_bind_text(catalog, statement, 2, new_name);
-        if (r == 0)
-            r = change_row_locked(catalog, statement, name, new_name, change);
-        catalog_finish(catalog, statement);
-        if (r == 0)
-            r = run_with(catalog, "UPDATE snapshot SET volume = ?2 WHERE volume = ?1", name,
-                         new_name);
-        if (r == 0)
-            r = run_with(catalog, "UPDATE schedule SET volume = ?2 WHERE volume = ?1", name,
-                         new_name);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
+    if (r != 0)
+        return r;
+    r = catalog_do_locked(catalog, "UPDATE volume SET name = ?2 WHERE name = ?1", "tt", name,
+                          new_name);
+    r = book_locked(catalog, r, name, new_name, change);
+    if (r == 0)
+        r = catalog_do_locked(catalog, "UPDATE snapshot SET volume = ?2 WHERE volume = ?1", "tt",
+                              name, new_name);
+    if (r == 0)
+        r = catalog_do_locked(catalog, "UPDATE schedule SET volume = ?2 WHERE volume = ?1", "tt",
+                              name, new_name);
+    r = catalog_end_change(catalog, r);
     if (r == -EEXIST)
         return varve_fail(EEXIST, "volume '%s' exists already; choose another name", new_name);
     return r;
@@ -183,64 +134,44 @@ int catalog_volume_rename(struct catalog *catalog, const char *name, const char 
 int catalog_volume_set_shared(struct catalog *catalog, const char *name, bool shared,
                               const struct catalog_change *change)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_prepare_locked(catalog, "UPDATE volume SET shared = ?2 WHERE name = ?1",
-                                   &statement);
-        if (r == 0)
-            r = catalog_bind_number(catalog, statement, 2, shared);
-        if (r == 0)
-            r = change_row_locked(catalog, statement, name, name, change);
-        catalog_finish(catalog, statement);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = catalog_do_locked(catalog, "UPDATE volume SET shared = ?2 WHERE name = ?1", "tn", name,
+                          (int64_t)shared);
+    r = book_locked(catalog, r, name, name, change);
+    return catalog_end_change(catalog, r);
 }
 
 int catalog_volume_delete_locked(struct catalog *catalog, const char *name,
                                  const struct catalog_change *change)
 {
-    sqlite3_stmt *statement = NULL;
-    int r = catalog_prepare_locked(catalog, "DELETE FROM volume WHERE name = ?1", &statement);
+    int r = catalog_do_locked(catalog, "DELETE FROM volume WHERE name = ?1", "t", name);
 
-    if (r == 0)
-        r = change_row_locked(catalog, statement, name, name, change);
-    catalog_finish(catalog, statement);
-    return r == 0 ? run_with(catalog, "DELETE FROM schedule WHERE volume = ?1", name, NULL) : r;
+    r = book_locked(catalog, r, name, name, change);
+    return r == 0 ? catalog_do_locked(catalog, "DELETE FROM schedule WHERE volume = ?1", "t", name)
+                  : r;
 }
 
 int catalog_volume_delete(struct catalog *catalog, const char *name,
                           const struct catalog_change *change)
 {
-    int r;
+    int r = catalog_begin_change(catalog);
 
-    catalog_lock(catalog);
-    r = catalog_begin_locked(catalog);
-    if (r == 0) {
-        r = catalog_volume_delete_locked(catalog, name, change);
-        r = catalog_end_locked(catalog, r);
-    }
-    catalog_unlock(catalog);
-    return r;
+    if (r != 0)
+        return r;
+    r = catalog_volume_delete_locked(catalog, name, change);
+    return catalog_end_change(catalog, r);
 }
 
 int catalog_image_is_named(struct catalog *catalog, uint64_t image, bool *ret_named)
 {
-    sqlite3_stmt *statement = NULL;
     int r;
 
     catalog_lock(catalog);
-    r = catalog_prepare_locked(catalog, "SELECT 1 FROM named_image WHERE image = ?1", &statement);
-    if (r == 0)
-        r = catalog_bind_number(catalog, statement, 1, (int64_t)image);
-    if (r == 0)
-        r = catalog_step_locked(catalog, statement);
-    catalog_finish(catalog, statement);
+    r = catalog_do_locked(catalog, "SELECT 1 FROM named_image WHERE image = ?1", "n",
+                          (int64_t)image);
     catalog_unlock(catalog);
     if (r < 0)
         return r;
