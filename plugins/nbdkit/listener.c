@@ -29,15 +29,19 @@ struct address {
 static struct address listeners[LISTENERS_MAX];
 static unsigned listener_count;
 
-/* Calls `visit` with each descriptor of the process that is a stream socket with an address. */
-static void visit_sockets(void (*visit)(void *opaque, int fd, bool listening,
-                                        const struct address *own),
-                          void *opaque)
+/* A stream socket with an address. */
+struct found {
+    int fd;
+    bool listening;
+    struct address own;
+};
+
+/* The next one among the descriptors of the process; false behind the last. */
+static bool next_socket(DIR *descriptors, struct found *ret_found)
 {
-    DIR *folder = opendir("/proc/self/fd");
     struct dirent *entry;
 
-    while (folder && (entry = readdir(folder))) {
+    while (descriptors && (entry = readdir(descriptors))) {
         int fd = (int)strtol(entry->d_name, NULL, 10), listening, type;
         struct address own = {.length = sizeof own.storage};
         socklen_t size = sizeof type;
@@ -49,27 +53,27 @@ static void visit_sockets(void (*visit)(void *opaque, int fd, bool listening,
         size = sizeof listening;
         if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
             getsockname(fd, &own.any, &own.length) == 0) {
-            visit(opaque, fd, listening != 0, &own);
+            *ret_found = (struct found){fd, listening != 0, own};
+            return true;
         }
     }
-    if (folder) {
-        closedir(folder);
-    }
-}
-
-static void note_listener(void *opaque, int fd, bool listening, const struct address *own)
-{
-    (void)opaque;
-    (void)fd;
-    if (listening && listener_count < LISTENERS_MAX) {
-        listeners[listener_count++] = *own;
-    }
+    return false;
 }
 
 unsigned listener_find(void)
 {
+    DIR *descriptors = opendir("/proc/self/fd");
+    struct found found;
+
     listener_count = 0;
-    visit_sockets(note_listener, NULL);
+    while (listener_count < LISTENERS_MAX && next_socket(descriptors, &found)) {
+        if (found.listening) {
+            listeners[listener_count++] = found.own;
+        }
+    }
+    if (descriptors) {
+        closedir(descriptors);
+    }
     return listener_count;
 }
 
@@ -103,24 +107,19 @@ static bool came_in(const struct address *own)
     return false;
 }
 
-struct visit {
-    void (*connection)(int fd);
-};
-
-static void visit_connection(void *opaque, int fd, bool listening, const struct address *own)
-{
-    const struct visit *visit = opaque;
-
-    if (!listening && came_in(own)) {
-        visit->connection(fd);
-    }
-}
-
 void listener_visit_connections(void (*visit)(int fd))
 {
-    struct visit one = {visit};
+    DIR *descriptors = opendir("/proc/self/fd");
+    struct found found;
 
-    visit_sockets(visit_connection, &one);
+    while (next_socket(descriptors, &found)) {
+        if (!found.listening && came_in(&found.own)) {
+            visit(found.fd);
+        }
+    }
+    if (descriptors) {
+        closedir(descriptors);
+    }
 }
 
 /* A descriptor that was closed and given to something else meanwhile is at worst a connection to
