@@ -118,6 +118,18 @@ static int prepare_use(struct catalog *catalog)
     return r;
 }
 
+/* The end of an opening that came to `r`: hands the catalog over, or closes it. */
+static int finish_open(int r, struct catalog *catalog, struct catalog **ret_catalog)
+{
+    if (r == 0)
+        r = prepare_use(catalog);
+    if (r == 0)
+        *ret_catalog = catalog;
+    else
+        catalog_close(catalog);
+    return r;
+}
+
 static int open_file(const char *path, struct catalog **ret_catalog)
 {
     return connect_to(path, path, SQLITE_OPEN_READWRITE, ret_catalog);
@@ -168,14 +180,7 @@ int catalog_open_bytes(const char *path, const unsigned char *bytes, size_t leng
         return varve_fail(ENOMEM, "no memory to open the copy of catalog '%s'", path);
     memcpy(own, bytes, length);
     r = catalog_connect_bytes(path, own, (int64_t)length, &catalog);
-    if (r == 0)
-        r = prepare_use(catalog);
-    if (r != 0) {
-        catalog_close(catalog);
-        return r;
-    }
-    *ret_catalog = catalog;
-    return 0;
+    return finish_open(r, catalog, ret_catalog);
 }
 
 int catalog_open(const char *path, unsigned flags, struct catalog **ret_catalog)
@@ -194,14 +199,7 @@ int catalog_open(const char *path, unsigned flags, struct catalog **ret_catalog)
                           "store again: the names of volumes are then rebuilt from the store",
                           path);
     r = (flags & CATALOG_READ_ONLY) != 0 ? open_copy(path, &catalog) : open_file(path, &catalog);
-    if (r == 0)
-        r = prepare_use(catalog);
-    if (r != 0) {
-        catalog_close(catalog);
-        return r;
-    }
-    *ret_catalog = catalog;
-    return 0;
+    return finish_open(r, catalog, ret_catalog);
 }
 
 int catalog_open_memory(struct catalog **ret_catalog)
@@ -210,16 +208,10 @@ int catalog_open_memory(struct catalog **ret_catalog)
     int r =
         connect_to(":memory:", ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &catalog);
 
-    if (r == 0)
-        r = prepare_use(catalog);
+    r = finish_open(r, catalog, ret_catalog);
     if (r == 0)
         catalog->in_memory = true;
-    if (r != 0) {
-        catalog_close(catalog);
-        return r;
-    }
-    *ret_catalog = catalog;
-    return 0;
+    return r;
 }
 
 int catalog_sync_directory(const char *path)

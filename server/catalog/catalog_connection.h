@@ -2,14 +2,7 @@
  * The inside of the catalog: the connection, and the few steps each statement goes through. Only
  * for the files of this folder.
  *
- * A function that reads looks like this:
- *
- *     catalog_lock(catalog);
- *     r = catalog_query_locked(catalog, &statement, "...?1...?2...", "tn", text, number);
- *     r = catalog_read_first_locked(catalog, statement, r, read_row, &row);
- *     catalog_unlock(catalog);
- *
- * and one that changes like this:
+ * A function that reads a row calls catalog_find; one that changes something looks like this:
  *
  *     r = catalog_begin_change(catalog);
  *     if (r != 0)
@@ -86,7 +79,10 @@ typedef int (*catalog_read_row)(struct catalog *catalog, sqlite3_stmt *statement
  * no line, without one. */
 int catalog_read_first_locked(struct catalog *catalog, sqlite3_stmt *statement, int r,
                               catalog_read_row read, void *ret_row);
-/* The same of all rows, each of `size` bytes, in new memory: free(*ret_rows). */
+/* The lock, catalog_query_locked and catalog_read_first_locked in one go. */
+int catalog_find(struct catalog *catalog, catalog_read_row read, void *ret_row, const char *sql,
+                 const char *kinds, ...);
+/* catalog_read_first_locked of all rows, each of `size` bytes, in new memory: free(*ret_rows). */
 int catalog_read_all_locked(struct catalog *catalog, sqlite3_stmt *statement, int r,
                             catalog_read_row read, size_t size, void **ret_rows, size_t *ret_count);
 /* Prepares, binds, steps once and finishes, for a change or the question whether there is a row:

@@ -57,35 +57,23 @@ static int no_such_dataset(const char *team, const char *name_or_id)
 int catalog_dataset_find(struct catalog *catalog, const char *team, const char *name_or_id,
                          struct catalog_dataset *ret_dataset)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_find(catalog, read_row, ret_dataset,
+                         catalog_is_dataset_id(name_or_id)
+                             ? "SELECT " COLUMNS
+                               " FROM dataset WHERE (?1 = '' OR team = ?1) AND id = ?2"
+                             : "SELECT " COLUMNS " FROM dataset WHERE team = ?1 AND name = ?2",
+                         "tt", team, name_or_id);
 
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             catalog_is_dataset_id(name_or_id)
-                                 ? "SELECT " COLUMNS
-                                   " FROM dataset WHERE (?1 = '' OR team = ?1) AND id = ?2"
-                                 : "SELECT " COLUMNS " FROM dataset WHERE team = ?1 AND name = ?2",
-                             "tt", team, name_or_id);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_dataset);
-    catalog_unlock(catalog);
     return r == -ENOENT ? no_such_dataset(team, name_or_id) : r;
 }
 
 int catalog_dataset_next(struct catalog *catalog, const char *after_team, const char *after_name,
                          struct catalog_dataset *ret_dataset)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT " COLUMNS " FROM dataset WHERE (team, name) > (?1, ?2) "
-                             "ORDER BY team, name LIMIT 1",
-                             "tt", after_team, after_name);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_dataset);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_dataset,
+                        "SELECT " COLUMNS " FROM dataset WHERE (team, name) > (?1, ?2) "
+                        "ORDER BY team, name LIMIT 1",
+                        "tt", after_team, after_name);
 }
 
 static int insert_row_locked(struct catalog *catalog, const struct catalog_dataset *dataset)

@@ -75,34 +75,20 @@ static int read_event(struct catalog *catalog, sqlite3_stmt *statement, void *re
 
 int catalog_history_next(struct catalog *catalog, int64_t after, struct catalog_event *ret_event)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT number, time, who, kind, object, what FROM history "
-                             "WHERE number > ?1 ORDER BY number LIMIT 1",
-                             "n", after);
-    r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_event, ret_event,
+                        "SELECT number, time, who, kind, object, what FROM history "
+                        "WHERE number > ?1 ORDER BY number LIMIT 1",
+                        "n", after);
 }
 
 int catalog_history_before(struct catalog *catalog, int64_t before, const char *object,
                            const char *kind, struct catalog_event *ret_event)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT number, time, who, kind, object, what FROM history "
-                             "WHERE number < ?1 AND (?3 = '' OR kind = ?3) AND (?2 = '' "
-                             "OR object = ?2 "
-                             "OR substr(object, 1, length(?2) + 1) IN (?2 || '@', ?2 || ':')) "
-                             "ORDER BY number DESC LIMIT 1",
-                             "ntt", before, object, kind);
-    r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_event, ret_event,
+                        "SELECT number, time, who, kind, object, what FROM history "
+                        "WHERE number < ?1 AND (?3 = '' OR kind = ?3) AND (?2 = '' "
+                        "OR object = ?2 "
+                        "OR substr(object, 1, length(?2) + 1) IN (?2 || '@', ?2 || ':')) "
+                        "ORDER BY number DESC LIMIT 1",
+                        "ntt", before, object, kind);
 }

@@ -51,20 +51,6 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
     return r;
 }
 
-/* One row by a statement with two numbers; -ENOENT, with no line, when there is none. */
-static int find_row(struct catalog *catalog, const char *sql, int64_t first, int64_t second,
-                    struct catalog_hold *ret_hold)
-{
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement, sql, "nn", first, second);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_hold);
-    catalog_unlock(catalog);
-    return r;
-}
-
 static int no_such_hold(int64_t number)
 {
     return varve_fail(
@@ -73,8 +59,8 @@ static int no_such_hold(int64_t number)
 
 int catalog_hold_find(struct catalog *catalog, int64_t number, struct catalog_hold *ret_hold)
 {
-    int r = find_row(catalog, "SELECT " COLUMNS " FROM hold WHERE number = ?1 AND ?2 = 0", number,
-                     0, ret_hold);
+    int r = catalog_find(catalog, read_row, ret_hold,
+                         "SELECT " COLUMNS " FROM hold WHERE number = ?1", "n", number);
 
     return r == -ENOENT ? no_such_hold(number) : r;
 }
@@ -82,14 +68,15 @@ int catalog_hold_find(struct catalog *catalog, int64_t number, struct catalog_ho
 int catalog_hold_next(struct catalog *catalog, int64_t after, uint64_t image,
                       struct catalog_hold *ret_hold)
 {
-    return image == 0 ? find_row(catalog,
-                                 "SELECT " COLUMNS " FROM hold WHERE number > ?1 AND ?2 = 0 "
-                                 "ORDER BY number LIMIT 1",
-                                 after, 0, ret_hold)
-                      : find_row(catalog,
-                                 "SELECT " COLUMNS " FROM hold WHERE number > ?1 AND image = ?2 "
-                                 "ORDER BY number LIMIT 1",
-                                 after, (int64_t)image, ret_hold);
+    return image == 0
+               ? catalog_find(catalog, read_row, ret_hold,
+                              "SELECT " COLUMNS " FROM hold WHERE number > ?1 "
+                              "ORDER BY number LIMIT 1",
+                              "n", after)
+               : catalog_find(catalog, read_row, ret_hold,
+                              "SELECT " COLUMNS " FROM hold WHERE number > ?1 AND image = ?2 "
+                              "ORDER BY number LIMIT 1",
+                              "nn", after, (int64_t)image);
 }
 
 int catalog_hold_delete(struct catalog *catalog, int64_t number, const char *kind,

@@ -43,14 +43,8 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
 
 int catalog_image_find(struct catalog *catalog, uint64_t image, struct catalog_image *ret_image)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement, IMAGES " WHERE image = ?1", "n", (int64_t)image);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_image);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_image, IMAGES " WHERE image = ?1", "n",
+                        (int64_t)image);
 }
 
 int catalog_images_read(struct catalog *catalog, struct catalog_image **ret_images,

@@ -39,17 +39,10 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
 int catalog_metadata_next(struct catalog *catalog, const char *dataset, const char *version,
                           const char *after, struct catalog_metadata *ret_metadata)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT key, value FROM metadata WHERE dataset = ?1 AND version = ?2 "
-                             "AND key > ?3 ORDER BY key LIMIT 1",
-                             "ttt", dataset, version, after);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_metadata);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_metadata,
+                        "SELECT key, value FROM metadata WHERE dataset = ?1 AND version = ?2 "
+                        "AND key > ?3 ORDER BY key LIMIT 1",
+                        "ttt", dataset, version, after);
 }
 
 static int apply_one_locked(struct catalog *catalog, const char *dataset, const char *version,

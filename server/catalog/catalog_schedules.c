@@ -44,17 +44,10 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
 int catalog_schedule_next(struct catalog *catalog, const char *volume, int64_t every,
                           struct catalog_schedule *ret_schedule)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT volume, every, keep, last FROM schedule "
-                             "WHERE (volume, every) > (?1, ?2) ORDER BY volume, every LIMIT 1",
-                             "tn", volume, every);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_schedule);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_schedule,
+                        "SELECT volume, every, keep, last FROM schedule "
+                        "WHERE (volume, every) > (?1, ?2) ORDER BY volume, every LIMIT 1",
+                        "tn", volume, every);
 }
 
 static int delete_rows(struct catalog *catalog, const char *volume, int64_t every,

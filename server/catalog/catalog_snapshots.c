@@ -95,15 +95,10 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
 int catalog_snapshot_find(struct catalog *catalog, const char *volume, const char *name,
                           struct catalog_snapshot *ret_snapshot)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_find(catalog, read_row, ret_snapshot,
+                         "SELECT " COLUMNS " FROM snapshot WHERE volume = ?1 AND name = ?2", "tt",
+                         volume, name);
 
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT " COLUMNS " FROM snapshot WHERE volume = ?1 AND name = ?2",
-                             "tt", volume, name);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_snapshot);
-    catalog_unlock(catalog);
     if (r == -ENOENT)
         return varve_fail(ENOENT,
                           "there is no snapshot '%s@%s'; 'varve snapshots list' shows what there "
@@ -115,17 +110,10 @@ int catalog_snapshot_find(struct catalog *catalog, const char *volume, const cha
 int catalog_snapshot_next(struct catalog *catalog, const char *volume, int64_t id,
                           struct catalog_snapshot *ret_snapshot)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT " COLUMNS " FROM snapshot WHERE (volume, id) > (?1, ?2) "
-                             "ORDER BY volume, id LIMIT 1",
-                             "tn", volume, id);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_snapshot);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_snapshot,
+                        "SELECT " COLUMNS " FROM snapshot WHERE (volume, id) > (?1, ?2) "
+                        "ORDER BY volume, id LIMIT 1",
+                        "tn", volume, id);
 }
 
 int catalog_volume_has_snapshots(struct catalog *catalog, const char *volume, bool *ret_has)

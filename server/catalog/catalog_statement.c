@@ -232,6 +232,22 @@ int catalog_query_locked(struct catalog *catalog, sqlite3_stmt **ret_statement, 
     return r;
 }
 
+int catalog_find(struct catalog *catalog, catalog_read_row read, void *ret_row, const char *sql,
+                 const char *kinds, ...)
+{
+    sqlite3_stmt *statement = NULL;
+    va_list values;
+    int r;
+
+    catalog_lock(catalog);
+    va_start(values, kinds);
+    r = query_values(catalog, &statement, sql, kinds, values);
+    va_end(values);
+    r = catalog_read_first_locked(catalog, statement, r, read, ret_row);
+    catalog_unlock(catalog);
+    return r;
+}
+
 int catalog_step_locked(struct catalog *catalog, sqlite3_stmt *statement)
 {
     int code = sqlite3_step(statement);

@@ -190,16 +190,9 @@ static int read_event(struct catalog *catalog, sqlite3_stmt *statement, void *re
 int catalog_tag_event_next(struct catalog *catalog, const char *dataset, const char *name,
                            int64_t after, struct catalog_tag_event *ret_event)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             "SELECT number, time, who, name, version, before FROM tag_event "
-                             "WHERE dataset = ?1 AND (?2 = '' OR name = ?2) AND number > ?3 "
-                             "ORDER BY number LIMIT 1",
-                             "ttn", dataset, name, after);
-    r = catalog_read_first_locked(catalog, statement, r, read_event, ret_event);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_event, ret_event,
+                        "SELECT number, time, who, name, version, before FROM tag_event "
+                        "WHERE dataset = ?1 AND (?2 = '' OR name = ?2) AND number > ?3 "
+                        "ORDER BY number LIMIT 1",
+                        "ttn", dataset, name, after);
 }

@@ -75,46 +75,26 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
 int catalog_version_find(struct catalog *catalog, const char *dataset, const char *id,
                          struct catalog_version *ret_version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
+    int r = catalog_find(catalog, read_row, ret_version,
+                         SELECT_VERSION "WHERE v.dataset = ?1 AND v.id = ?2", "tt", dataset, id);
 
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             SELECT_VERSION "WHERE v.dataset = ?1 AND v.id = ?2", "tt", dataset,
-                             id);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
-    catalog_unlock(catalog);
     return r == -ENOENT ? varve_fail(ENOENT, "dataset '%s' has no version '%s'", dataset, id) : r;
 }
 
 int catalog_version_of_image(struct catalog *catalog, uint64_t image,
                              struct catalog_version *ret_version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement, SELECT_VERSION "WHERE v.image = ?1", "n",
-                             (int64_t)image);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_version, SELECT_VERSION "WHERE v.image = ?1", "n",
+                        (int64_t)image);
 }
 
 int catalog_version_next(struct catalog *catalog, const char *after_dataset, const char *after_id,
                          struct catalog_version *ret_version)
 {
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement,
-                             SELECT_VERSION "WHERE (v.dataset, v.id) > (?1, ?2) "
-                                            "ORDER BY v.dataset, v.id LIMIT 1",
-                             "tt", after_dataset, after_id);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_version);
-    catalog_unlock(catalog);
-    return r;
+    return catalog_find(catalog, read_row, ret_version,
+                        SELECT_VERSION "WHERE (v.dataset, v.id) > (?1, ?2) "
+                                       "ORDER BY v.dataset, v.id LIMIT 1",
+                        "tt", after_dataset, after_id);
 }
 
 /* --- refs ------------------------------------------------------------------------------------ */

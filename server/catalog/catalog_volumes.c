@@ -59,20 +59,6 @@ static int read_row(struct catalog *catalog, sqlite3_stmt *statement, void *ret_
     return 0;
 }
 
-/* One row by a statement with one text; -ENOENT, with no line, when there is none. */
-static int find_row(struct catalog *catalog, const char *sql, const char *text,
-                    struct catalog_volume *ret_volume)
-{
-    sqlite3_stmt *statement = NULL;
-    int r;
-
-    catalog_lock(catalog);
-    r = catalog_query_locked(catalog, &statement, sql, "t", text);
-    r = catalog_read_first_locked(catalog, statement, r, read_row, ret_volume);
-    catalog_unlock(catalog);
-    return r;
-}
-
 static int no_such_volume(const char *name)
 {
     return varve_fail(ENOENT, "there is no volume '%s'; 'varve volumes list' shows what there is",
@@ -82,9 +68,9 @@ static int no_such_volume(const char *name)
 int catalog_volume_find(struct catalog *catalog, const char *name,
                         struct catalog_volume *ret_volume)
 {
-    int r = find_row(catalog,
-                     "SELECT name, image, created, shared, reserved FROM volume WHERE name = ?1",
-                     name, ret_volume);
+    int r = catalog_find(
+        catalog, read_row, ret_volume,
+        "SELECT name, image, created, shared, reserved FROM volume WHERE name = ?1", "t", name);
 
     return r == -ENOENT ? no_such_volume(name) : r;
 }
@@ -92,10 +78,10 @@ int catalog_volume_find(struct catalog *catalog, const char *name,
 int catalog_volume_next(struct catalog *catalog, const char *after,
                         struct catalog_volume *ret_volume)
 {
-    return find_row(catalog,
-                    "SELECT name, image, created, shared, reserved FROM volume WHERE name > ?1 "
-                    "ORDER BY name LIMIT 1",
-                    after, ret_volume);
+    return catalog_find(catalog, read_row, ret_volume,
+                        "SELECT name, image, created, shared, reserved FROM volume WHERE name > ?1 "
+                        "ORDER BY name LIMIT 1",
+                        "t", after);
 }
 
 /* Behind a change of the row that `name` names, which came to `r`: books its event to `object`. */
