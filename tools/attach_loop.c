@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -143,6 +144,24 @@ int attach_fuse(const struct attachment *attachment, const char *socket)
     return EXIT_DONE;
 }
 
+/* Waits for the end of the process itself too, not only until it has lost its arguments: until then
+ * its connection may still be there, and keep the next client from writing. */
+static int await_nbdfuse(const struct attachment *attachment, int process)
+{
+    struct deadline deadline = deadline_in(END_SECONDS);
+    pid_t pid = find_nbdfuse(attachment);
+
+    if (pid && !attachment->complete) {
+        kill(pid, SIGTERM); /* it may be about to mount */
+    }
+    while (find_nbdfuse(attachment) || !program_has_ended(process)) {
+        if (!deadline_wait(&deadline)) {
+            return command_fail(EXIT_BUSY, "nbdfuse (process %ld) does not end", (long)pid);
+        }
+    }
+    return EXIT_DONE;
+}
+
 /* The kernel lets go of the file a moment after the loop device is gone, and refuses to unmount
  * until then. nbdfuse ends when its file system is unmounted, and writes what it holds before. */
 int attach_end_fuse(const struct attachment *attachment)
@@ -150,29 +169,26 @@ int attach_end_fuse(const struct attachment *attachment)
     char folder[PATH_MAX];
     const char *const unmount[] = {"fusermount3", "-u", folder, NULL};
     struct deadline deadline = deadline_in(END_SECONDS);
-    pid_t pid;
+    pid_t pid = find_nbdfuse(attachment);
+    int process = pid ? pidfd_open(pid, 0) : -1, code;
 
     fuse_folder(attachment, folder);
     while (attach_is_mountpoint(folder) && program_run(unmount, NULL)) {
         if (!deadline_wait(&deadline)) {
-            return command_fail(EXIT_BUSY, "'%s' cannot be unmounted: %s", folder, varve_error());
+            code = command_fail(EXIT_BUSY, "'%s' cannot be unmounted: %s", folder, varve_error());
+            goto done;
         }
     }
-    pid = find_nbdfuse(attachment);
-    if (pid && !attachment->complete) {
-        kill(pid, SIGTERM); /* it may be about to mount */
-    }
-    while (find_nbdfuse(attachment)) {
-        waitpid(pid, NULL, WNOHANG); /* when it is a child of this very process */
-        if (!deadline_wait(&deadline)) {
-            return command_fail(EXIT_BUSY, "nbdfuse (process %ld) does not end", (long)pid);
-        }
-    }
+    code = await_nbdfuse(attachment, process);
     /* it may have mounted between the two looks */
-    if (attach_is_mountpoint(folder) && program_run(unmount, NULL)) {
-        return command_fail(EXIT_BUSY, "'%s' cannot be unmounted: %s", folder, varve_error());
+    if (code == EXIT_DONE && attach_is_mountpoint(folder) && program_run(unmount, NULL)) {
+        code = command_fail(EXIT_BUSY, "'%s' cannot be unmounted: %s", folder, varve_error());
     }
-    return EXIT_DONE;
+done:
+    if (process != -1) {
+        close(process);
+    }
+    return code;
 }
 
 /* Past the page cache of the file: what the loop device caches is not cached twice, and random

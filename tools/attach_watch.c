@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -388,11 +387,10 @@ bool attach_watch_lives(const struct attachment *attachment)
  * keeps the store's file system from being unmounted. */
 static int end_process(pid_t pid, int process)
 {
-    struct pollfd ended = {.fd = process, .events = POLLIN};
     struct deadline deadline = deadline_in(END_SECONDS);
 
     pidfd_send_signal(process, SIGTERM, NULL, 0);
-    while (poll(&ended, 1, 0) == 0) {
+    while (!program_has_ended(process)) {
         if (!deadline_wait(&deadline)) {
             return command_fail(EXIT_FAILED, "process %d, which watches a device, does not end",
                                 (int)pid);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -153,6 +154,13 @@ int program_start(const char *const arguments[], const char *log, pid_t *ret_pid
     error = spawn(arguments, fd, fd, POSIX_SPAWN_SETSID, ret_pid);
     close(fd);
     return error;
+}
+
+bool program_has_ended(int process)
+{
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+
+    return process == -1 || poll(&ended, 1, 0) > 0;
 }
 
 bool program_exists(const char *name)

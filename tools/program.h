@@ -20,6 +20,10 @@ int program_exit_code(const char *const arguments[]);
  * to the file `log`. Returns 0 or a negative errno with varve_error() set. */
 int program_start(const char *const arguments[], const char *log, pid_t *ret_pid);
 
+/* Whether the process of a descriptor from pidfd_open has ended, with all its files closed; true of
+ * -1. A child is reaped by others. */
+bool program_has_ended(int process);
+
 /* Whether PATH has it. */
 bool program_exists(const char *name);
 

@@ -44,6 +44,10 @@ struct varve_tuning {
     bool serial;          /* a client's next request is received only when the one before it is
                              answered: answer a large write as soon as it is safe, and write it out
                              meanwhile, at the cost of one more copy */
+    /* Whether the client of that name (varve_export_open) has gone, so that its exports are
+     * closed any moment: what would be refused because of it waits for that, 5 seconds at most. May
+     * be NULL. Called with locks held: it calls nothing of this library. */
+    bool (*client_ended)(const char *client);
 };
 
 /* Opens, locks and recovers. `tuning` may be NULL. On EBUSY the message names the process that

@@ -12,6 +12,7 @@
 
 #include "client.h"
 #include "complaint.h"
+#include "gate.h"
 #include "handshake.h"
 #include "plugin.h"
 
@@ -20,6 +21,7 @@ enum { REF_SHOWN = 80 };
 struct connection {
     struct varve_export *export;
     struct client client;
+    struct own_socket socket;
     /* What the client is called when leases are compared: its name, with a number where two
      * clients have one name. */
     char holder[CLIENT_NAME + 16];
@@ -102,7 +104,22 @@ unsigned connection_count(void)
     return now;
 }
 
-void *connection_open(int read_only)
+/* A stop closes no connection by itself: then nobody is waited for. */
+bool connection_client_ended(const char *holder)
+{
+    unsigned ended = 0, open = 0;
+
+    pthread_mutex_lock(&list_lock);
+    for (const struct connection *c = first; c; c = c->next) {
+        if (strcmp(c->holder, holder) == 0) {
+            *(own_socket_has_ended(&c->socket) ? &ended : &open) += 1;
+        }
+    }
+    pthread_mutex_unlock(&list_lock);
+    return ended > 0 && open == 0 && !gate_is_closed();
+}
+
+void *connection_open(int read_only, struct own_socket socket)
 {
     const char *ref = nbdkit_export_name();
     struct connection *connection;
@@ -119,6 +136,7 @@ void *connection_open(int read_only)
     }
     escape_line(ref, connection->ref, sizeof connection->ref);
     client_identify(&connection->client);
+    connection->socket = socket;
     if (!list_add(connection)) {
         complain("%s asked for export '%s': %u connections are open already, which is the limit",
                  connection->client.name, connection->ref, count_most);

@@ -10,7 +10,10 @@
 #ifndef NBDKIT_PLUGIN_CONNECTION_H
 #define NBDKIT_PLUGIN_CONNECTION_H
 
+#include <stdbool.h>
 #include <varve/export.h>
+
+#include "own_socket.h"
 
 struct connection;
 
@@ -18,11 +21,14 @@ struct connection;
 void connection_limit(unsigned most);
 
 /* What nbdkit calls .open and .close. */
-void *connection_open(int read_only);
+void *connection_open(int read_only, struct own_socket socket);
 void connection_close(void *handle);
 
 /* Those that are open now. */
 unsigned connection_count(void);
+
+/* Whether all connections of the client with this name have ended, or will any moment. */
+bool connection_client_ended(const char *holder);
 
 /* Only when no callback of a connection can run any more. */
 void connection_close_all(void);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "own_socket.h"
 #include "waiting.h"
 
 enum {
@@ -20,9 +19,9 @@ static _Thread_local struct {
     struct waiting_mark mark;
 } own;
 
-void lookahead_begin(void)
+void lookahead_begin(int fd)
 {
-    own.fd = own_socket_find();
+    own.fd = fd;
     own.looking = own.fd != -1;
     own.window = WINDOW_SMALL;
 }

@@ -12,8 +12,8 @@
 
 #include <varve/export.h>
 
-/* In .preconnect, only when nbdkit serializes requests. */
-void lookahead_begin(void);
+/* In .open, with the connection's socket (or -1); only when nbdkit serializes requests. */
+void lookahead_begin(int fd);
 
 /* As varve_export_read. */
 int lookahead_read(struct varve_export *export, void *buffer, uint32_t length, uint64_t offset);

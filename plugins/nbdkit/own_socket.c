@@ -1,8 +1,7 @@
 #include "own_socket.h"
 
+#include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,8 +23,12 @@ static size_t found_count;
 static union address peer;
 static socklen_t peer_length;
 static int64_t peer_pid;
-static int candidate;
+static struct own_socket candidate;
 static unsigned candidates;
+
+/* nbdkit opens all exports of a connection in one thread, which is of no other. */
+static _Thread_local bool is_own_known;
+static _Thread_local struct own_socket own = {.fd = -1};
 
 static bool note_locked(int fd, uint64_t cookie)
 {
@@ -59,23 +62,30 @@ static bool is_peer_locked(int fd)
             process.pid == peer_pid);
 }
 
+static bool read_cookie(int fd, uint64_t *ret_cookie)
+{
+    socklen_t size = sizeof *ret_cookie;
+
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret_cookie, &size) == 0;
+}
+
 static void look_at_locked(int fd)
 {
     uint64_t cookie;
-    socklen_t size = sizeof cookie;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == -1 ||
-        ((size_t)fd < found_count && found[fd] == cookie) || !is_peer_locked(fd)) {
+    if (!read_cookie(fd, &cookie) || ((size_t)fd < found_count && found[fd] == cookie) ||
+        !is_peer_locked(fd)) {
         return;
     }
     candidates += note_locked(fd, cookie) ? 1 : 2; /* without memory it is not known */
-    candidate = fd;
+    candidate = (struct own_socket){.fd = fd, .cookie = cookie};
 }
 
-int own_socket_find(void)
+struct own_socket own_socket_find(void)
 {
-    int fd = -1;
-
+    if (is_own_known) {
+        return own;
+    }
     pthread_mutex_lock(&lock);
     memset(&peer, 0, sizeof peer);
     peer_length = sizeof peer;
@@ -83,8 +93,21 @@ int own_socket_find(void)
     if (nbdkit_peer_name(&peer.any, &peer_length) == 0) {
         peer_pid = peer.any.sa_family == AF_UNIX ? nbdkit_peer_pid() : 0;
         listener_visit_connections(look_at_locked);
-        fd = candidates == 1 ? candidate : -1;
+        is_own_known = candidates == 1;
+    }
+    if (is_own_known) {
+        own = candidate;
     }
     pthread_mutex_unlock(&lock);
-    return fd;
+    return own;
+}
+
+bool own_socket_has_ended(const struct own_socket *socket)
+{
+    struct pollfd hung_up = {.fd = socket->fd, .events = POLLRDHUP};
+    uint64_t cookie;
+
+    /* nbdkit may have closed it, and the descriptor may be something else's by now */
+    return socket->fd != -1 && (!read_cookie(socket->fd, &cookie) || cookie != socket->cookie ||
+                                poll(&hung_up, 1, 0) == 1);
 }

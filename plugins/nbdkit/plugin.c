@@ -17,6 +17,7 @@
 #include "listener.h"
 #include "lookahead.h"
 #include "negotiation.h"
+#include "own_socket.h"
 #include "readiness.h"
 #include "request.h"
 #include "settings.h"
@@ -107,6 +108,7 @@ static int plugin_get_ready(void)
 
     varve_error_clear();
     settings.tuning.serial = plugin_thread_model() != NBDKIT_THREAD_MODEL_PARALLEL;
+    settings.tuning.client_ended = connection_client_ended;
     error = varve_open(settings.store, 0, &settings.tuning, &store);
     if (error) {
         store = NULL;
@@ -121,13 +123,17 @@ static int plugin_get_ready(void)
 static int plugin_preconnect(int read_only)
 {
     (void)read_only;
-    if (gate_is_closed() || handshake_begin()) {
-        return -1;
+    return gate_is_closed() || handshake_begin() ? -1 : 0;
+}
+
+static void *plugin_open(int read_only)
+{
+    struct own_socket socket = own_socket_find();
+
+    if (settings.tuning.serial) {
+        lookahead_begin(socket.fd);
     }
-    if (plugin_thread_model() == NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS) {
-        lookahead_begin();
-    }
-    return 0;
+    return connection_open(read_only, socket);
 }
 
 static int plugin_after_fork(void)
@@ -200,7 +206,7 @@ static struct nbdkit_plugin plugin = {
     .list_exports = offer_exports,
     .default_export = offer_default_export,
     .preconnect = plugin_preconnect,
-    .open = connection_open,
+    .open = plugin_open,
     .close = connection_close,
     .export_description = offer_description,
     .get_size = offer_size,

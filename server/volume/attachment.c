@@ -3,9 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <varve/error.h>
 
 #include "volume/lease_internal.h"
+
+/* Nobody tells that a seat was left to those who do not sit there. */
+enum { AWAIT_LOOKS = 1000, AWAIT_LOOK_MICROSECONDS = 5000 };
 
 void attachments_lock(struct attachment_table *table)
 {
@@ -43,6 +47,22 @@ void attachment_table_free(struct attachment_table *table)
     assert(table->first == NULL);
     pthread_mutex_destroy(&table->lock);
     free(table);
+}
+
+void attachment_table_await(struct attachment_table *table, client_ended ended)
+{
+    table->ended = ended;
+}
+
+bool attachments_await_locked(struct attachment_table *table, const char *client, unsigned *looks)
+{
+    if (table->ended == NULL || *looks == AWAIT_LOOKS || !table->ended(client))
+        return false;
+    (*looks)++;
+    attachments_unlock(table);
+    usleep(AWAIT_LOOK_MICROSECONDS);
+    attachments_lock(table);
+    return true;
 }
 
 struct attachment *attachment_find_locked(struct attachment_table *table, uint64_t image)
@@ -206,6 +226,27 @@ void attendance_of(struct attachment_table *table, uint64_t image,
     }
     attachments_unlock(table);
     *ret_attendance = attendance;
+}
+
+/* True when the attachments have to be looked at again. */
+static bool await_one_locked(struct attachment_table *table, uint64_t image, unsigned *looks)
+{
+    const struct attachment *attachment = attachment_find_locked(table, image);
+    const struct seat *seat = attachment != NULL ? attachment->seats : NULL;
+
+    while (seat != NULL && (table->ended == NULL || !table->ended(seat->client)))
+        seat = seat->next;
+    return seat != NULL && attachments_await_locked(table, seat->client, looks);
+}
+
+void attendance_settle(struct attachment_table *table, uint64_t image)
+{
+    unsigned looks = 0;
+
+    attachments_lock(table);
+    while (await_one_locked(table, image, &looks)) {
+    }
+    attachments_unlock(table);
 }
 
 void attachment_set_name(struct attachment_table *table, uint64_t image, const char *name)

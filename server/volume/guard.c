@@ -12,6 +12,7 @@ int guard_attached_locked(struct varve *varve, const struct guarded *guarded)
     struct attendance attendance;
     const char *writer;
 
+    attendance_settle(varve->attachments, guarded->image);
     attendance_of(varve->attachments, guarded->image, &attendance);
     if (attendance.seats == 0)
         return 0;

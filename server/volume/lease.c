@@ -123,14 +123,24 @@ void lease_leave(struct attachment_table *table, struct seat *seat)
     }
 }
 
+static bool is_open_locked(const struct seat *seat)
+{
+    const struct attachment *attachment = seat->attachment;
+
+    return !seat->fenced && (attachment->shared || attachment->writer == NULL ||
+                             strcmp(attachment->writer, seat->client) == 0);
+}
+
 bool lease_is_open_to(struct attachment_table *table, const struct seat *seat)
 {
     const struct attachment *attachment = seat->attachment;
+    unsigned looks = 0;
     bool open;
 
     attachments_lock(table);
-    open = !seat->fenced && (attachment->shared || attachment->writer == NULL ||
-                             strcmp(attachment->writer, seat->client) == 0);
+    do
+        open = is_open_locked(seat);
+    while (!open && !seat->fenced && attachments_await_locked(table, attachment->writer, &looks));
     attachments_unlock(table);
     return open;
 }

@@ -55,10 +55,18 @@ struct seat {
  * from trimming. */
 typedef void (*lease_record)(void *opaque, uint64_t image, const char *client);
 
+/* Whether the client has ended, so that its seats leave any moment. Called with the table's lock.
+ */
+typedef bool (*client_ended)(const char *client);
+
 int attachment_table_new(struct store *store, lease_record record, void *opaque,
                          struct attachment_table **ret_table);
 /* No seat is taken any more. Takes NULL. */
 void attachment_table_free(struct attachment_table *table);
+
+/* From now on those that have ended are waited for, a few seconds at most, where they would be the
+ * reason to refuse something: by lease_is_open_to and attendance_settle. `ended` may be NULL. */
+void attachment_table_await(struct attachment_table *table, client_ended ended);
 
 /* Takes a seat at the image; `name` is for messages. One call at a time (the caller's lock), so
  * that an image is opened once. */
@@ -71,7 +79,7 @@ void seat_leave(struct attachment_table *table, struct seat *seat);
 int lease_enter(struct attachment_table *table, struct seat *seat);
 void lease_leave(struct attachment_table *table, struct seat *seat);
 
-/* Whether lease_enter would succeed now. */
+/* Whether lease_enter would succeed now, or when a holder that has ended has left. */
 bool lease_is_open_to(struct attachment_table *table, const struct seat *seat);
 
 /* Who is at an image. Names are cut to their size. */
@@ -83,6 +91,8 @@ struct attendance {
 };
 void attendance_of(struct attachment_table *table, uint64_t image,
                    struct attendance *ret_attendance);
+/* Before a refusal because of those that are there: see attachment_table_await. */
+void attendance_settle(struct attachment_table *table, uint64_t image);
 
 /* Fences the holder's seats, waits for their writes that are under way, and frees the lease.
  * `ret_holder` gets the name,

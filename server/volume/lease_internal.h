@@ -29,6 +29,7 @@ struct attachment_table {
     struct attachment *first;
     lease_record record;
     void *opaque;
+    client_ended ended; /* or NULL */
 };
 
 void attachments_lock(struct attachment_table *table);
@@ -36,6 +37,9 @@ void attachments_unlock(struct attachment_table *table);
 struct attachment *attachment_find_locked(struct attachment_table *table, uint64_t image);
 /* Closes and frees it when neither a seat nor a pin holds it. */
 void attachment_drop_locked(struct attachment_table *table, struct attachment *attachment);
+/* Whether the client has ended and is still to be waited for: then the lock was given away for a
+ * moment. *looks counts, from 0. */
+bool attachments_await_locked(struct attachment_table *table, const char *client, unsigned *looks);
 /* Ends the lease, if there is one. */
 void lease_end_locked(struct attachment *attachment);
 

@@ -85,6 +85,8 @@ static int open_store(struct varve *varve, unsigned flags, const struct varve_tu
         r = store_open(varve->io, &options, &varve->store);
     if (r == 0)
         r = attachment_table_new(varve->store, record_lease, varve, &varve->attachments);
+    if (r == 0 && tuning != NULL)
+        attachment_table_await(varve->attachments, tuning->client_ended);
     return r;
 }
 

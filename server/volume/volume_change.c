@@ -162,6 +162,7 @@ static int set_shared_locked(struct varve *varve, struct catalog *catalog, const
 
     if (r != 0 || row.shared == shared)
         return r;
+    attendance_settle(varve->attachments, row.image);
     attendance_of(varve->attachments, row.image, &attendance);
     if (!shared && attendance.clients > 1)
         return varve_fail(EBUSY,

@@ -3,6 +3,8 @@
 """One writing client at a time. On a Unix socket a client is a process, so the second one is a process of its own."""
 
 import errno
+import pathlib
+import signal
 import subprocess
 import sys
 import unittest
@@ -42,6 +44,16 @@ for line in sys.stdin:
             print("ok", flush=True)
     except nbd.Error as problem:
         print(errno.errorcode.get(problem.errnum, problem.string), flush=True)
+"""
+
+# One that writes its whole volume at once and does not live to see the answer.
+KILLED = """
+import os, signal, sys
+import vanishing
+client = vanishing.connect(sys.argv[1])
+vanishing.attach(client, sys.argv[2].encode())
+client.sendall(vanishing.request(vanishing.WRITE, 0, 16 << 20, 1) + bytes(16 << 20))
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -161,6 +173,17 @@ class Leases(unittest.TestCase):
                 break
             self.other.ask("close")
         self.assertEqual(self.other.ask("write", "o"), "ok")
+
+    def test_a_client_that_was_killed_is_in_nobodys_way(self):
+        """The server still has its last request to do when the next client comes."""
+        for number in range(10):
+            ended = subprocess.run([sys.executable, "-c", KILLED, str(self.store.socket), self.name],
+                                   cwd=pathlib.Path(__file__).parent, check=False)
+            self.assertEqual(ended.returncode, -signal.SIGKILL)
+            handle = self.store.connect(self.name)
+            self.assertFalse(handle.is_read_only(), f"after {number} others")
+            handle.pwrite(b"n" * 4096, 0)
+            handle.shutdown()
 
     def test_a_shared_volume_has_two_writers(self):
         self.store.run("volumes", "set", self.name, "--shared", "yes")
