@@ -174,7 +174,8 @@ void store_read_ahead(struct store *store, struct store_image *image,
                       const struct store_ahead *ranges, unsigned count);
 /* The same for what somebody who reads in a row will want next, in the order of the device; waits
  * for the map where that was not begun before, and begins the part of it behind the range. At most
- * STORE_AHEAD_MAX. True: nothing was begun, all of it is in memory by a few of its blocks. */
+ * STORE_AHEAD_MAX. True: nothing was begun, since a few of its blocks are in memory already or all
+ * of it lies in a row on the device, too, where the kernel does the same. */
 #define STORE_AHEAD_MAX ((uint64_t)2 << 20)
 bool store_read_ahead_in_row(struct store *store, struct store_image *image, uint64_t length,
                              uint64_t offset);

@@ -14,6 +14,7 @@ enum {
     DATA_REQUESTS = (int)(STORE_AHEAD_MAX / BLOCK_SIZE), /* each block in a place of its own */
     AHEAD_REQUESTS = DATA_REQUESTS + 8,                  /* and some of the map */
     SAMPLES = 4,
+    RUN_LONG = 256 << 10, /* bytes: of such runs the kernel sees that they are read in a row */
     GAP_MAX =
         8192 /* bytes that are read with what is on both sides of them, to have one request less */
 };
@@ -159,6 +160,12 @@ static void add_map_locked(struct store *store, const struct store_image *image,
     }
 }
 
+/* The kernel's own read-ahead is made for that, and two of them are slower than one. */
+static bool lies_in_row(const struct ahead_list *list, uint64_t length)
+{
+    return list->count == 1 || length / list->count >= RUN_LONG;
+}
+
 static bool is_in_memory(struct store *store, const struct io_request *request, size_t at)
 {
     _Alignas(BLOCK_SIZE) uint8_t bytes[BLOCK_SIZE];
@@ -196,12 +203,14 @@ bool store_read_ahead_in_row(struct store *store, struct store_image *image, uin
     assert(length > 0 && length <= STORE_AHEAD_MAX);
     pthread_mutex_lock(&store->lock);
     add_row_locked(store, image, &list, range.start, range.end);
-    add_map_locked(store, image, &list, range.end, behind);
     pthread_mutex_unlock(&store->lock);
     arrange(&list);
-    if (list.count > 0 && all_in_memory(store, &list)) {
+    if (list.count > 0 && (lies_in_row(&list, length) || all_in_memory(store, &list))) {
         return true;
     }
+    pthread_mutex_lock(&store->lock);
+    add_map_locked(store, image, &list, range.end, behind);
+    pthread_mutex_unlock(&store->lock);
     store->io->ops->read_ahead(store->io, list.requests, list.count);
     return false;
 }

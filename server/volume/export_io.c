@@ -52,7 +52,7 @@ static unsigned store_flags(unsigned flags)
 static void read_ahead_in_row(struct varve_export *export, size_t length, uint64_t offset)
 {
     struct read_piece piece;
-    bool wanted, in_memory;
+    bool wanted, needless;
 
     if (length == 0 || offset > export->size || length > export->size - offset)
         return;
@@ -61,10 +61,10 @@ static void read_ahead_in_row(struct varve_export *export, size_t length, uint64
     pthread_mutex_unlock(&export->streams_lock);
     if (!wanted)
         return;
-    in_memory =
+    needless =
         store_read_ahead_in_row(export->store, export->seat.image, piece.length, piece.offset);
     pthread_mutex_lock(&export->streams_lock);
-    read_streams_told(&export->streams, &piece, in_memory);
+    read_streams_told(&export->streams, &piece, needless);
     pthread_mutex_unlock(&export->streams_lock);
 }
 

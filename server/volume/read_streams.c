@@ -114,12 +114,12 @@ bool read_streams_note(struct read_streams *streams, uint64_t offset, uint64_t l
     return true;
 }
 
-void read_streams_told(struct read_streams *streams, const struct read_piece *piece, bool in_memory)
+void read_streams_told(struct read_streams *streams, const struct read_piece *piece, bool needless)
 {
     struct read_stream *stream = &streams->stream[piece->stream];
 
     if (stream->begun != piece->offset + piece->length)
         return; /* another stream took its place meanwhile */
-    stream->skip = in_memory ? min_u64(2 * stream->skip + piece->length, READ_SKIP_MAX) : 0;
+    stream->skip = needless ? min_u64(2 * stream->skip + piece->length, READ_SKIP_MAX) : 0;
     stream->begun += stream->skip;
 }

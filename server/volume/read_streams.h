@@ -6,8 +6,8 @@
  * A few streams are told apart: several files are read at once, and random reads come between. Of
  * each, a window before the reader is begun, small at first; when the reader has used up half of
  * it, it is filled up, and is twice as long then. Reads of one stream need not come in order, as
- * those of a client with several under way do not. What turns out to be in memory is passed over,
- * in steps that grow: reads from memory are to pay nothing.
+ * those of a client with several under way do not. Where there is no need, since all is
+ * in memory, more is passed over each time: reads from memory are to pay nothing.
  *
  * Only a guess, on which nothing may depend but speed. No I/O, no lock: the owner's.
  */
@@ -31,7 +31,7 @@ struct read_stream {
     uint64_t got;        /* ... of this length in sum */
     uint64_t begun;      /* nothing before this is to be begun any more */
     uint64_t window;     /* 0: nothing was begun yet */
-    uint64_t skip;       /* how much was passed over the last time, when that was in memory; or 0 */
+    uint64_t skip;       /* how much was passed over the last time, when there was no need; or 0 */
     uint64_t used;       /* when, in reads; 0: never */
 };
 
@@ -50,8 +50,7 @@ struct read_piece {
 /* Notes a read of length > 0 whose end does not overflow. True: ret_piece is to be begun. */
 bool read_streams_note(struct read_streams *streams, uint64_t offset, uint64_t length,
                        struct read_piece *ret_piece);
-/* What came of the piece: it was begun, or it was in memory already. */
-void read_streams_told(struct read_streams *streams, const struct read_piece *piece,
-                       bool in_memory);
+/* What came of the piece: it was begun, or there was no need. */
+void read_streams_told(struct read_streams *streams, const struct read_piece *piece, bool needless);
 
 #endif
