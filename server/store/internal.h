@@ -173,6 +173,8 @@ struct store {
 
 /* --- store_need.c: providing what the forest needs ---- */
 
+/* One read of one block, with flags of io, and no line when it fails. */
+int store_fetch_block(struct store *store, struct pblock at, unsigned flags, uint8_t *buffer);
 /* Reads and verifies a block that the store itself needs (page, count page). */
 int store_read_block(struct store *store, struct pblock at, uint8_t *buffer);
 
@@ -324,8 +326,9 @@ int store_checkpoint_step_locked(struct store *store, bool begin, bool wait);
 /* A whole one that begins after this call. */
 int store_checkpoint_locked(struct store *store);
 bool store_checkpoint_due(const struct store *store);
-/* One copy, durable. Uses checkpoint_buffer; holds no lock. */
-int store_write_superblock(struct store *store, const struct superblock *super, unsigned copy);
+/* One copy, durable, by way of `buffer`, which is one block. */
+int store_write_superblock(struct io *io, const struct superblock *super, unsigned copy,
+                           uint8_t *buffer);
 
 /* --- the rest ---- */
 

@@ -319,7 +319,8 @@ static int step_sync(struct store *store)
     return 0;
 }
 
-int store_write_superblock(struct store *store, const struct superblock *super, unsigned copy)
+int store_write_superblock(struct io *io, const struct superblock *super, unsigned copy,
+                           uint8_t *buffer)
 {
     struct pblock at = layout_superblock(copy);
     struct io_request request = {.op = IO_WRITE,
@@ -327,10 +328,10 @@ int store_write_superblock(struct store *store, const struct superblock *super, 
                                  .flags = IO_DURABLE,
                                  .offset = pblock_offset(at),
                                  .length = BLOCK_SIZE,
-                                 .buffer = store->checkpoint_buffer};
+                                 .buffer = buffer};
 
-    superblock_encode(super, at, store->checkpoint_buffer);
-    return store->io->ops->perform(store->io, &request, 1);
+    superblock_encode(super, at, buffer);
+    return io->ops->perform(io, &request, 1);
 }
 
 static int step_superblocks(struct store *store)
@@ -338,7 +339,7 @@ static int step_superblocks(struct store *store)
     struct checkpoint *c = &store->checkpoint;
 
     pthread_mutex_unlock(&store->lock);
-    int r = store_write_superblock(store, &c->super, c->copy);
+    int r = store_write_superblock(store->io, &c->super, c->copy, store->checkpoint_buffer);
     pthread_mutex_lock(&store->lock);
     if (r == -ENOSPC) {
         return varve_fail(ENOSPC, "there is no space below for a superblock");

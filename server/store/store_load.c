@@ -54,7 +54,7 @@ int store_level_superblocks(struct store *store)
             super.checkpoint == store->super.checkpoint) {
             continue;
         }
-        r = store_write_superblock(store, &store->super, copy);
+        r = store_write_superblock(store->io, &store->super, copy, store->checkpoint_buffer);
         if (r < 0) {
             return varve_fail(-r, "cannot write superblock copy %u: %s", copy, strerror(-r));
         }

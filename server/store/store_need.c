@@ -14,18 +14,24 @@
 /* Places for new pages are taken in runs, so that a checkpoint writes them in long pieces. */
 enum { PLACES_AT_ONCE = 128, PLACES_SCARCE = 8, READ_TRIES = 3 };
 
+int store_fetch_block(struct store *store, struct pblock at, unsigned flags, uint8_t *buffer)
+{
+    struct io_request request = {.op = IO_READ,
+                                 .file = IO_EXTENTS,
+                                 .flags = flags,
+                                 .offset = pblock_offset(at),
+                                 .length = BLOCK_SIZE,
+                                 .buffer = buffer};
+
+    return store->io->ops->perform(store->io, &request, 1);
+}
+
 int store_read_block(struct store *store, struct pblock at, uint8_t *buffer)
 {
     int r = 0;
 
     for (unsigned try = 0; try < READ_TRIES; try++) {
-        struct io_request request = {.op = IO_READ,
-                                     .file = IO_EXTENTS,
-                                     .flags = try > 0 ? IO_REREAD : 0,
-                                     .offset = pblock_offset(at),
-                                     .length = BLOCK_SIZE,
-                                     .buffer = buffer};
-        r = store->io->ops->perform(store->io, &request, 1);
+        r = store_fetch_block(store, at, try > 0 ? IO_REREAD : 0, buffer);
         if (r == 0) {
             return 0;
         }

@@ -89,16 +89,7 @@ int store_format(struct io *io, const struct store_geometry *geometry)
         return varve_no_memory("a superblock");
     }
     for (unsigned copy = 0; r == 0 && copy < LAYOUT_SUPERBLOCK_COPIES; copy++) {
-        struct pblock at = layout_superblock(copy);
-        struct io_request request = {.op = IO_WRITE,
-                                     .file = IO_EXTENTS,
-                                     .flags = IO_DURABLE,
-                                     .offset = pblock_offset(at),
-                                     .length = BLOCK_SIZE,
-                                     .buffer = buffer};
-
-        superblock_encode(&super, at, buffer);
-        r = io->ops->perform(io, &request, 1);
+        r = store_write_superblock(io, &super, copy, buffer);
     }
     io->ops->memory_free(io, buffer, BLOCK_SIZE);
     return r == 0 ? 0 : varve_fail(-r, "cannot write the superblocks: %s", strerror(-r));

@@ -84,14 +84,7 @@ static int apply_record(struct store *store, struct journal_record *record)
 /* A block that a record refers to, from the device itself after a failed sync. */
 static int read_data(struct store *store, struct pblock at, uint8_t *buffer)
 {
-    struct io_request request = {.op = IO_READ,
-                                 .file = IO_EXTENTS,
-                                 .flags = IO_REREAD,
-                                 .offset = pblock_offset(at),
-                                 .length = BLOCK_SIZE,
-                                 .buffer = buffer};
-
-    return store->doubt ? store->io->ops->perform(store->io, &request, 1)
+    return store->doubt ? store_fetch_block(store, at, IO_REREAD, buffer)
                         : store_read_block(store, at, buffer);
 }
 

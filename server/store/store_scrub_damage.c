@@ -10,13 +10,7 @@ enum { SCRUB_TRIES = 3 };
 int scrub_read(struct store_scrub *scrub, struct pblock at, uint8_t *buffer)
 {
     struct store *store = scrub->store;
-    struct io_request request = {.op = IO_READ,
-                                 .file = IO_EXTENTS,
-                                 .flags = IO_REREAD,
-                                 .offset = pblock_offset(at),
-                                 .length = BLOCK_SIZE,
-                                 .buffer = buffer};
-    int r = store->io->ops->perform(store->io, &request, 1);
+    int r = store_fetch_block(store, at, IO_REREAD, buffer);
 
     pthread_mutex_lock(&store->lock);
     scrub->state.bytes_read += BLOCK_SIZE;
