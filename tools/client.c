@@ -207,10 +207,25 @@ int client_finish_list(const struct invocation *invocation, int code, json_t *an
     const json_t *list = json_object_get(answer, member);
     if (invocation->json)
         client_print_json(answer);
-    else if (none == NULL || json_array_size(list) > 0)
+    else if (json_array_size(list) > 0)
         print(list);
     else
         fprintf(stderr, "%s\n", none);
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+int client_finish_names(const struct invocation *invocation, int code, json_t *answer,
+                        const char *member, const char *name)
+{
+    size_t i;
+    json_t *one;
+    if (code != EXIT_DONE)
+        return code;
+    if (invocation->json)
+        client_print_json(answer);
+    else
+        json_array_foreach(json_object_get(answer, member), i, one) puts(field_text(one, name));
     json_decref(answer);
     return EXIT_DONE;
 }

@@ -56,8 +56,11 @@ int client_finish(const struct invocation *invocation, int code, json_t *answer,
 int client_finish_saying(const struct invocation *invocation, int code, json_t *answer,
                          const char *said, const char *member);
 /* The same of a list: `member` of the answer goes to `print`, or where it is empty the line `none`
- * to standard error; with NULL for `none` an empty list goes to `print` too. */
+ * to standard error. */
 int client_finish_list(const struct invocation *invocation, int code, json_t *answer,
                        const char *member, void (*print)(const json_t *list), const char *none);
+/* The same with the text `name` of each alone, one a line. */
+int client_finish_names(const struct invocation *invocation, int code, json_t *answer,
+                        const char *member, const char *name);
 
 #endif

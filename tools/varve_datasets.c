@@ -33,19 +33,12 @@ static void print_table(const json_t *datasets)
     table_free(table);
 }
 
-static void print_names(const json_t *datasets)
-{
-    size_t i;
-    json_t *dataset;
-    json_array_foreach(datasets, i, dataset) puts(field_text(dataset, "full_name"));
-}
-
 static int run_list(const struct invocation *invocation)
 {
     json_t *answer = NULL;
     int code = client_request(invocation->store, "GET", "/v1/datasets", NULL, &answer);
     if (names_only)
-        return client_finish_list(invocation, code, answer, "datasets", print_names, NULL);
+        return client_finish_names(invocation, code, answer, "datasets", "full_name");
     return client_finish_list(invocation, code, answer, "datasets", print_table,
                               "No datasets yet. Make one with: varve datasets create --name NAME");
 }

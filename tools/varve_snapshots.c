@@ -42,13 +42,6 @@ static void print_table(const json_t *snapshots)
     table_free(table);
 }
 
-static void print_names(const json_t *snapshots)
-{
-    size_t i;
-    json_t *snapshot;
-    json_array_foreach(snapshots, i, snapshot) puts(field_text(snapshot, "ref"));
-}
-
 static int run_list(const struct invocation *invocation)
 {
     char *target = invocation->argument_count > 0
@@ -57,7 +50,7 @@ static int run_list(const struct invocation *invocation)
     json_t *answer = NULL;
     int code = client_ask(invocation, "GET", target, NULL, &answer);
     if (names_only)
-        return client_finish_list(invocation, code, answer, "snapshots", print_names, NULL);
+        return client_finish_names(invocation, code, answer, "snapshots", "ref");
     return client_finish_list(invocation, code, answer, "snapshots", print_table,
                               "No snapshots yet. Take one with: varve snapshots create VOLUME");
 }

@@ -51,13 +51,6 @@ static void print_table(const json_t *versions)
     table_free(table);
 }
 
-static void print_refs(const json_t *versions)
-{
-    size_t i;
-    json_t *version;
-    json_array_foreach(versions, i, version) puts(field_text(version, "ref"));
-}
-
 /* --isCommitted false lists those that are not, as there. */
 static void keep_uncommitted(json_t *versions)
 {
@@ -91,7 +84,7 @@ static int run_list(const struct invocation *invocation)
     if (code == EXIT_DONE && open_only)
         keep_uncommitted(json_object_get(answer, "versions"));
     if (refs_only)
-        return client_finish_list(invocation, code, answer, "versions", print_refs, NULL);
+        return client_finish_names(invocation, code, answer, "versions", "ref");
     char none[120];
     snprintf(none, sizeof none, "No %sversions. %s",
              all         ? ""

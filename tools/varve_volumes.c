@@ -44,19 +44,12 @@ static void print_table(const json_t *volumes)
     table_free(table);
 }
 
-static void print_names(const json_t *volumes)
-{
-    size_t i;
-    json_t *volume;
-    json_array_foreach(volumes, i, volume) puts(field_text(volume, "name"));
-}
-
 static int run_list(const struct invocation *invocation)
 {
     json_t *answer = NULL;
     int code = client_request(invocation->store, "GET", "/v1/volumes", NULL, &answer);
     if (names_only)
-        return client_finish_list(invocation, code, answer, "volumes", print_names, NULL);
+        return client_finish_names(invocation, code, answer, "volumes", "name");
     return client_finish_list(
         invocation, code, answer, "volumes", print_table,
         "No volumes yet. Make one with: varve volumes create NAME --size 10G");
