@@ -4,6 +4,7 @@ The folder goes at the end and the server with it, also when the test is interru
 """
 
 import atexit
+import hashlib
 import json
 import os
 import pathlib
@@ -115,6 +116,27 @@ class Store:
 
     def log(self):
         return (self.folder / "server.log").read_text()
+
+    def uri(self, ref):
+        return f"nbd+unix:///{ref}?socket={self.path}/nbd.sock"
+
+    def connect(self, ref):
+        """A client of the server's."""
+        import nbd  # not every test needs it
+
+        client = nbd.NBD()
+        client.connect_uri(self.uri(ref))
+        return client
+
+    def digest(self, ref):
+        """Of all bytes, which must be a sound ext4."""
+        out = self.folder / "out.img"
+        self.done("export", ref, str(out))
+        ran = subprocess.run(["e2fsck", "-fn", out], capture_output=True, text=True, check=False)
+        found = hashlib.sha256(out.read_bytes()).hexdigest()
+        out.unlink()
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return found
 
     def stop(self):
         self.server.terminate()

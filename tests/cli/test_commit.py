@@ -21,15 +21,8 @@ store = Store(init=False)
 store.done("init", str(store.path), "--limit", "256M")
 
 
-def connect(ref):
-    client = nbd.NBD()
-    client.connect_uri(f"nbd+unix:///{ref}?socket={store.path}/nbd.sock")
-    return client
-
-
 def recompute(ref):
-    uri = f"nbd+unix:///{ref}?socket={store.path}/nbd.sock"
-    return subprocess.run([sys.executable, RECOMPUTE, uri], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([sys.executable, RECOMPUTE, store.uri(ref)], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def create(*words):
@@ -74,7 +67,7 @@ def refused():
 def served():
     store.start()
     ref = create()
-    client = connect(ref)
+    client = store.connect(ref)
     client.pwrite(b"varve" * 1000, 3 * MIB - 7)
     client.pwrite(b"end", 9 * MIB - 3)
     made = versions("commit", ref)
@@ -88,7 +81,7 @@ def served():
     client.shutdown()
 
     next_ref = create("--from", ref)
-    client = connect(next_ref)
+    client = store.connect(next_ref)
     client.pwrite(b"y", 5 * MIB)
     client.shutdown()
     again = versions("commit", next_ref)
@@ -113,7 +106,7 @@ def writers_are_cut_at_one_point():
                 refusals.append(refusal.errnum)
                 return
 
-    client = connect(ref)
+    client = store.connect(ref)
     writer = threading.Thread(target=write, args=(client, 1))
     writer.start()
     while versions("details", ref)["mapped_bytes"] == 0:
@@ -130,7 +123,7 @@ def what_is_not_clean_is_refused():
     subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", image, "9M"], check=True, capture_output=True)
     content = bytearray(image.read_bytes())
     content[1024 + 0x60] |= 4  # needs recovery
-    client = connect(ref)
+    client = store.connect(ref)
     for offset in range(0, len(content), MIB):
         client.pwrite(bytes(content[offset : offset + MIB]), offset)
     client.flush()
@@ -218,7 +211,7 @@ def damage_is_named_by_offset():
     ref = create()
     # two blocks that are nowhere else in the store; they need not lie side by side there
     first, second = (hashlib.sha256(name).digest() * 128 for name in (b"first", b"second"))
-    client = connect(ref)
+    client = store.connect(ref)
     client.pwrite(first + second, 5 * MIB + 4096)
     client.shutdown()
     versions("commit", ref)

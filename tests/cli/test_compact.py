@@ -6,8 +6,6 @@ import random
 import subprocess
 import threading
 
-import nbd
-
 from command import BUSY, CANCELLED, DONE, NOT_FOUND, USAGE, VARVE, Store, run_cases
 
 SIZE = 8 << 20
@@ -17,15 +15,9 @@ store = Store(init=False)
 store.done("init", str(store.path), "--limit", "256M")
 
 
-def connect(ref):
-    client = nbd.NBD()
-    client.connect_uri(f"nbd+unix:///{ref}?socket={store.path}/nbd.sock")
-    return client
-
-
 def scatter(ref, share=1.0):
     """Writes each block once, in any order."""
-    client = connect(ref)
+    client = store.connect(ref)
     blocks = list(range(SIZE // BLOCK))
     chance.shuffle(blocks)
     for block in blocks[: int(len(blocks) * share)]:
@@ -35,7 +27,7 @@ def scatter(ref, share=1.0):
 
 
 def content(ref):
-    client = connect(ref)
+    client = store.connect(ref)
     found = hashlib.sha256(client.pread(SIZE, 0)).hexdigest()
     client.shutdown()
     return found
@@ -97,7 +89,7 @@ def under_load():
     over, wrong = threading.Event(), []
 
     def load():
-        client, own = connect("demo"), random.Random(2)
+        client, own = store.connect("demo"), random.Random(2)
         while not over.is_set():
             offset = own.randrange(SIZE - 3 * BLOCK)
             data = own.randbytes(own.randrange(1, 3 * BLOCK))

@@ -4,8 +4,6 @@
 
 import time
 
-import nbd
-
 from command import BUSY, NOT_FOUND, USAGE, Store, run_cases
 
 MIB = 1 << 20
@@ -14,8 +12,7 @@ store.done("init", str(store.path), "--limit", "256M")
 
 
 def write(ref, byte, offset, length):
-    client = nbd.NBD()
-    client.connect_uri(f"nbd+unix:///{ref}?socket={store.path}/nbd.sock")
+    client = store.connect(ref)
     client.pwrite(byte * length, offset)
     client.flush()
     client.shutdown()

@@ -2,7 +2,6 @@
 """Files put into a version: all of it comes as it is, or nothing changes. Served and not."""
 # timeout: 600
 
-import hashlib
 import os
 import random
 import shutil
@@ -32,17 +31,6 @@ def new_version(name, made="truncate -s 48M image && mke2fs -q -t ext4 image"):
     return store.done("datasets", "versions", "list", name, "--all", "--refs").split()[0]
 
 
-def digest(ref):
-    """Of all bytes, which must be a sound file system."""
-    out = store.folder / "out.img"
-    store.done("export", ref, str(out))
-    ran = subprocess.run(["e2fsck", "-fn", out], capture_output=True, text=True, check=False)
-    found = hashlib.sha256(out.read_bytes()).hexdigest()
-    out.unlink()
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return found
-
-
 def got(ref, path):
     """The tree at a path, in a folder of this machine."""
     out = store.folder / "got"
@@ -63,12 +51,12 @@ def round_trips(name, kinds):
         assert said.startswith(f"Put: {TREE}/a to / (1"), said
         same(TREE / "a", got(ref, "a/"))
         store.done(*PUT, "--id", ref, "--source-path", f"{TREE}/a/", "--target-path", "new/way/b")
-        digest(ref)
+        store.digest(ref)
         same(TREE / "a", got(ref, "new/way/b/"))
         # all files again, over those that are there
         store.done(*PUT, ref, f"{TREE}/a", "--path", "new/way/../way")
         store.done(*PUT, ref, f"{TREE}/a", "--path", "/new/way")
-        digest(ref)
+        store.digest(ref)
         assert describe(got(ref, "new/way/a/"))[1] == describe(TREE / "a")[1], "the hard links"
         store.done("datasets", "delete", f"{name}-{number}", "--yes", "--force")
 
@@ -86,7 +74,7 @@ def many_files(name):
     before = len(paths(ref))
     for target in ("/new", "/"):
         assert store.json(*PUT, ref, f"{many}/", "--path", target)["files"] >= 3040
-        digest(ref)
+        store.digest(ref)
         found = got(ref, f"{target}/")
         shutil.rmtree(found / "new", ignore_errors=True)
         a, b = describe(many)[0], describe(found)[0]
@@ -97,7 +85,7 @@ def many_files(name):
         if file.is_file():
             file.write_text("again")
     store.done(*PUT, ref, f"{many}/", "--path", "new")
-    digest(ref)
+    store.digest(ref)
     found = got(ref, "new/")
     assert all((found / file.name).read_bytes() == file.read_bytes() for file in many.iterdir() if file.is_file())
     mapped = store.json("datasets", "versions", "details", ref)["mapped_bytes"]
@@ -181,7 +169,7 @@ def history(ref):
 
 def refusals(name, ref, one, folder):
     """Bad input to a version that has a file `two` and a folder `deep`: nothing changes."""
-    before, log = digest(ref), store.json("log")
+    before, log = store.digest(ref), store.json("log")
     store.refused(FAILED, *PUT, ref, str(one), "--path", "two/", says="is a file and no folder")
     store.refused(FAILED, *PUT, ref, str(folder), "--path", "two", says="is a file and no folder")
     store.refused(FAILED, *PUT, ref, str(one), "--path", "two/three/four", says="no folder")
@@ -204,11 +192,11 @@ def refusals(name, ref, one, folder):
     (store.folder / "clash2/a").write_text("x" * 100000)
     (store.folder / "clash2/deep").write_text("")
     store.refused(FAILED, *PUT, ref, f"{store.folder}/clash2/", says="'deep' is a folder there")
-    assert digest(ref) == before and store.json("log") == log, "a refusal changed something"
+    assert store.digest(ref) == before and store.json("log") == log, "a refusal changed something"
 
     store.done("datasets", "versions", "commit", ref)
     store.refused(NOT_PERMITTED, *PUT, ref, str(one), says="is committed and never changes")
-    assert digest(ref) == before
+    assert store.digest(ref) == before
     store.done("volumes", "create", name + "-vol", "--size", "8M")
     store.refused(NOT_PERMITTED, *PUT, name + "-vol", str(one), says="no version")
     store.done("volumes", "delete", name + "-vol", "--yes")
@@ -222,22 +210,22 @@ def no_room(name):
     fits = store.folder / "fits"
     fits.write_bytes(os.urandom(3_000_000))
     store.done(*PUT, ref, str(fits))
-    before = digest(ref)
+    before = store.digest(ref)
     large = store.folder / "large"
     large.mkdir()
     (large / "1").write_text("small")
     (large / "2").write_bytes(os.urandom(20_000_000))
     store.refused(NO_SPACE, *PUT, ref, str(large), says="full")
-    assert digest(ref) == before
+    assert store.digest(ref) == before
     (large / "2").unlink()
     for number in range(100):
         (large / str(number)).write_text("")
     store.refused(NO_SPACE, *PUT, ref, str(large), says="full")
-    assert digest(ref) == before
+    assert store.digest(ref) == before
     # twice the same: the room of the first one is used again
     for _ in range(4):
         store.done(*PUT, ref, str(fits))
-    digest(ref)
+    store.digest(ref)
     shutil.rmtree(large)
     store.done("datasets", "delete", name, "--yes", "--force")
 

@@ -2,7 +2,6 @@
 """Archives that no one should send, and transfers that break off: the version stays as it was."""
 # timeout: 400
 
-import hashlib
 import io
 import json
 import os
@@ -30,16 +29,6 @@ def new_version(name):
     store.done("datasets", "create", "--name", name)
     made = store.done("datasets", "versions", "create", name, "--source-path", f"{folder}/", "--size", "64M", "--no-commit")
     return made.split()[-1]
-
-
-def digest(ref):
-    out = store.folder / "out.img"
-    store.done("export", ref, str(out))
-    ran = subprocess.run(["e2fsck", "-fn", out], capture_output=True, text=True, check=False)
-    found = hashlib.sha256(out.read_bytes()).hexdigest()
-    out.unlink()
-    assert ran.returncode == 0, ran.stdout
-    return found
 
 
 def paths(ref):
@@ -87,7 +76,7 @@ def file(name, content=b"x", **fields):
 
 def hostile_archives():
     ref = new_version("hostile")
-    before = digest(ref)
+    before = store.digest(ref)
     first = (".", FOLDER, "", {})
     good = archive(first, file("a/b", b"b" * 5000), ("a/link", LINK, "/", {}))
     refused = {
@@ -133,7 +122,7 @@ def hostile_archives():
         assert 400 <= status < 500 or status in (501, 507), (what, status, said)
         line = said["error"]["message"]
         assert line and "\n" not in line and not line.endswith("."), (what, line)
-        assert digest(ref) == before, f"{what}: {line}"
+        assert store.digest(ref) == before, f"{what}: {line}"
     # what is odd and yet sound
     odd = archive(first, file("./a//./b", b"one"), file("a/b", b"two" * 3000), ("a", FOLDER, "", {"mode": 0o700, "uid": 7, "mtime": 77}),
                   ("a/c", SAME, "a/b", {}), ("a/b", SAME, "a/c", {}), ("a/c", SAME, "kept", {}), file("späte", b"u"),
@@ -147,7 +136,7 @@ def hostile_archives():
     assert found["soft"]["target"] == "t" * 4095 and "späte" in found and found["old"]["modified"].startswith("1969"), found
     for form in (tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):
         assert send(ref, archive(("d", FOLDER, "", {}), file("d/" + "n" * 90), form=form), f"form{form}")[0] == 200
-    digest(ref)
+    store.digest(ref)
     # a body that others would take for JSON, and one that is none
     assert store.http(head(ref, "/", "Content-Length: 0\r\n")).split()[1] == b"400"
     assert b" 405 " in store.http(head(ref, "/", "Content-Length: 0\r\n").replace(b"PUT", b"POST", 1))
@@ -184,7 +173,7 @@ def wait_until(true):
 def cut_connections():
     """Cut at any byte, by length and in chunks: nothing changes, and nothing stays behind."""
     ref = new_version("cut")
-    before = digest(ref)
+    before = store.digest(ref)
     body = large_archive()
     for at in (0, 1, 512, 100_000, 5 << 20, len(body) - 1024, len(body)):
         for chunked in (True, False):
@@ -196,17 +185,17 @@ def cut_connections():
                 door.sendall(chunk(piece) if chunked else piece)
             door.close()
             wait_until(lambda: not operations())
-            assert digest(ref) == before, at
+            assert store.digest(ref) == before, at
     # and then all of it
     assert send(ref, body)[0] == 200
     assert paths(ref)["large"]["size"] == 8 << 20
-    digest(ref)
+    store.digest(ref)
 
 
 def refused_early():
     """What is refused is answered at once, not at the end of a body without one."""
     ref = new_version("early")
-    before = digest(ref)
+    before = store.digest(ref)
     for body in (archive(("..", FOLDER, "", {})), archive((".", FOLDER, "", {}), file("large", os.urandom(80 << 20)))):
         door = begin(ref)
         answer = b""
@@ -224,13 +213,13 @@ def refused_early():
         while door.recv(65536):
             pass
         door.close()
-    assert digest(ref) == before
+    assert store.digest(ref) == before
 
 
 def one_at_a_time():
     """While one puts, others are refused; a commit meanwhile wins, and what was put is lost."""
     ref = new_version("meanwhile")
-    before = digest(ref)
+    before = store.digest(ref)
     one = store.folder / "one"
     one.write_text("1")
     door = begin(ref)
@@ -243,10 +232,10 @@ def one_at_a_time():
     wait_until(lambda: not operations())
     store.done(*PUT, ref, str(one))
     store.done("datasets", "files", "delete", ref, "--path", "one", "--yes")
-    digest(ref)
+    store.digest(ref)
 
     ref = new_version("frozen")
-    before = digest(ref)
+    before = store.digest(ref)
     body = large_archive()
     door = begin(ref)
     door.sendall(chunk(body[: 1 << 20]))
@@ -259,7 +248,7 @@ def one_at_a_time():
     door.close()
     if committed.returncode == 0:
         assert b" 403 " in answer.split(b"\r\n")[0] and b"committed meanwhile" in answer, answer
-        assert digest(ref) == before
+        assert store.digest(ref) == before
         store.refused(NOT_PERMITTED, *PUT, ref, str(one))
     else:
         assert committed.returncode == BUSY and b" 200 " in answer.split(b"\r\n")[0], (committed, answer)
@@ -272,7 +261,7 @@ def run_put(ref, big):
 def stopped_clients():
     """A signal in the middle: of those that can be caught, and of those that cannot."""
     ref = new_version("stopped")
-    before = digest(ref)
+    before = store.digest(ref)
     big = store.folder / "big"
     os.mkfifo(store.folder / "gate")
     big.mkdir()
@@ -290,10 +279,10 @@ def stopped_clients():
         wait_until(lambda: not operations())
         if ran.returncode == 0:
             store.done("datasets", "files", "delete", ref, "--path", "big", "--yes")
-            before = digest(ref)
+            before = store.digest(ref)
             continue
         assert number == signal.SIGKILL or (ran.returncode == CANCELLED and one_sentence(said.splitlines()[-1] + "\n")), (ran, said)
-        assert digest(ref) == before, number
+        assert store.digest(ref) == before, number
         seen.add(number)
     assert len(seen) == 3, seen
 
@@ -301,7 +290,7 @@ def stopped_clients():
 def dead_servers():
     """The server dies in the middle: after its next start the version is as it was."""
     ref = new_version("dead")
-    before = digest(ref)
+    before = store.digest(ref)
     door = begin(ref)
     door.sendall(chunk(large_archive()[: 6 << 20]))
     wait_until(operations)
@@ -311,7 +300,7 @@ def dead_servers():
     said = ran.communicate()[1]
     assert ran.returncode in (0, NO_ANSWER), (ran.returncode, said)
     store.start()
-    assert digest(ref) == before
+    assert store.digest(ref) == before
     assert store.json("check")["problems"] == 0
     door = begin(ref)  # it stops with a transfer that hangs
     door.sendall(chunk(large_archive()[: 1 << 20]))

@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """Where the space went: with a server and without."""
 
-import nbd
-
 from command import NOT_FOUND, USAGE, Store, run_cases
 
 MIB = 1 << 20
@@ -10,8 +8,7 @@ store = Store()
 
 
 def write(name, offset, length):
-    client = nbd.NBD()
-    client.connect_uri(f"nbd+unix:///{name}?socket={store.path}/nbd.sock")
+    client = store.connect(name)
     client.pwrite(b"\x5a" * length, offset)
     client.flush()
     client.shutdown()
@@ -53,8 +50,7 @@ def preview():
     assert "dear to me" in said and f"({reclaimable} bytes)" in said, said
     store.done("holds", "release", "demo")
     if store.server:
-        client = nbd.NBD()
-        client.connect_uri(f"nbd+unix:///demo?socket={store.path}/nbd.sock")
+        client = store.connect("demo")
         plan = store.json("volumes", "delete", "demo", "--dry-run")
         assert plan["blockers"] == 1 and "attached" in plan["would_delete"][0]["blockers"][0], plan
         client.shutdown()

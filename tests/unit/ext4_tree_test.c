@@ -13,21 +13,13 @@
 
 static int fd = -1;
 
-/* Runs a line of shell in the scratch directory. */
-static int run(const char *line)
-{
-    char text[4096];
-
-    snprintf(text, sizeof text, "cd '%s' && { %s\n} >>log 2>&1", scratch(), line);
-    return shell(text);
-}
-
 /* A folder with one of each kind, and an image of it. */
 static void make_image(const char *options)
 {
     char text[1024];
 
-    CHECK_EQ(run("rm -rf tree image && mkdir -p tree/a/b/c tree/big tree/empty && cd tree && "
+    CHECK_EQ(shell_in_scratch(
+                 "rm -rf tree image && mkdir -p tree/a/b/c tree/big tree/empty && cd tree && "
                  "echo one >a/one && ln a/one a/b/same && ln -s ../one a/b/up && "
                  "ln -s /a/b abs && ln -s loop loop && ln -s ../../../../../a/one out && "
                  "ln -s missing dangling && truncate -s 3G sparse && echo end >>sparse && "
@@ -39,7 +31,7 @@ static void make_image(const char *options)
              0);
     snprintf(text, sizeof text, "truncate -s 64M image && mke2fs -q -t ext4 %s -d tree image",
              options);
-    CHECK_EQ(run(text), 0);
+    CHECK_EQ(shell_in_scratch(text), 0);
     if (fd >= 0)
         close(fd);
     fd = open(scratch_path("image"), O_RDWR | O_CLOEXEC);
@@ -174,7 +166,7 @@ static void delete_one(const char *path, int wanted, unsigned names)
         check_failed(__FILE__, __LINE__, "delete %s: %d: %s", path, r, varve_error());
     CHECK_EQ(changed.names, names);
     CHECK_EQ(ext4_close(fs), 0);
-    if (run("e2fsck -fn image") != 0)
+    if (shell_in_scratch("e2fsck -fn image") != 0)
         check_failed(__FILE__, __LINE__, "after deleting %s e2fsck finds damage", path);
 }
 
@@ -233,7 +225,7 @@ static void damaged_images(void)
         struct files_changed changed;
         ext2_filsys fs = NULL;
 
-        CHECK_EQ(run("cp --sparse=always image keep"), 0);
+        CHECK_EQ(shell_in_scratch("cp --sparse=always image keep"), 0);
         for (unsigned k = 0; k < 200; k++) {
             unsigned char byte = (unsigned char)draw();
 
@@ -250,7 +242,7 @@ static void damaged_images(void)
             (void)ext4_delete(fs, "/big", &changed);
             ext4_abandon(fs);
         }
-        CHECK_EQ(run("cat keep >image"), 0);
+        CHECK_EQ(shell_in_scratch("cat keep >image"), 0);
     }
 }
 

@@ -14,15 +14,6 @@ static int fd = -1;
 static unsigned char *archive;
 static size_t archive_length;
 
-/* Runs a line of shell in the scratch directory. */
-static int run(const char *line)
-{
-    char text[4096];
-
-    snprintf(text, sizeof text, "cd '%s' && { %s\n} >>log 2>&1", scratch(), line);
-    return shell(text);
-}
-
 static void make_image(const char *options)
 {
     char text[1024];
@@ -31,7 +22,7 @@ static void make_image(const char *options)
              "mkdir -p first/dir && echo x >first/kept && rm -f image && truncate -s 24M image && "
              "mke2fs -q -t ext4 %s -d first image && cp image keep",
              options);
-    CHECK_EQ(run(text), 0);
+    CHECK_EQ(shell_in_scratch(text), 0);
     if (fd >= 0)
         close(fd);
     fd = open(scratch_path("image"), O_RDWR | O_CLOEXEC);
@@ -55,7 +46,8 @@ static void read_archive(void)
 static void make_archive(void)
 {
     CHECK_EQ(
-        run("rm -rf tree && mkdir -p tree/a/b tree/many && cd tree && echo one >a/one && "
+        shell_in_scratch(
+            "rm -rf tree && mkdir -p tree/a/b tree/many && cd tree && echo one >a/one && "
             "ln a/one a/b/same && ln -s ../one a/b/up && ln -s \"/$(printf '%0200d' 1)\" a/far "
             "&& truncate -s 3M sparse && echo end >>sparse && mkfifo pipe && "
             "touch \"$(printf '%0255d' 7)\" && head -c 300000 /dev/urandom >random && "
@@ -119,9 +111,10 @@ static void sound_archives(void)
         CHECK_EQ(changed.path[0], '/');
         CHECK_EQ(put("/dir/new/way", whole(777), &changed), 0);
         CHECK_EQ(put("/dir/new/way", whole(4096), &changed), 0);
-        CHECK_EQ(run("e2fsck -fn image"), 0);
+        CHECK_EQ(shell_in_scratch("e2fsck -fn image"), 0);
         CHECK_EQ(
-            run("debugfs -R 'cat /dir/new/way/random' image 2>/dev/null | cmp - tree/random && "
+            shell_in_scratch(
+                "debugfs -R 'cat /dir/new/way/random' image 2>/dev/null | cmp - tree/random && "
                 "debugfs -R 'cat /sparse' image 2>/dev/null | cmp - tree/sparse && "
                 "[ \"$(debugfs -R 'cat /many/a-name-of-some-length-77' image)\" = 77 ]"),
             0);
@@ -140,7 +133,7 @@ static void broken_off(void)
         feed.end = end;
         feed.then = -ECANCELED;
         CHECK_EQ(put("/", feed, &changed), -ECANCELED);
-        CHECK_EQ(run("cp --sparse=always keep image"), 0);
+        CHECK_EQ(shell_in_scratch("cp --sparse=always keep image"), 0);
     }
     feed = whole(1 << 16);
     feed.then = -EIO; /* behind the end of the archive */
@@ -178,8 +171,8 @@ static void wrong_bytes(void)
         if (r != 0)
             CHECK(varve_error()[0] != '\0');
         if (r == 0)
-            CHECK_EQ(run("e2fsck -fn image"), 0);
-        CHECK_EQ(run("cp --sparse=always keep image"), 0);
+            CHECK_EQ(shell_in_scratch("e2fsck -fn image"), 0);
+        CHECK_EQ(shell_in_scratch("cp --sparse=always keep image"), 0);
     }
 }
 
@@ -199,7 +192,7 @@ static void damaged_images(void)
         }
         (void)put("/", whole(1 << 16), &changed);
         (void)put("/dir/new", whole(1 << 16), &changed);
-        CHECK_EQ(run("cp --sparse=always keep image"), 0);
+        CHECK_EQ(shell_in_scratch("cp --sparse=always keep image"), 0);
     }
 }
 

@@ -2,8 +2,11 @@
 #ifndef UNIT_SHELL_H
 #define UNIT_SHELL_H
 
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "scratch.h"
 
 static inline int shell(const char *line)
 {
@@ -17,6 +20,15 @@ static inline int shell(const char *line)
     if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
         return -1;
     return WEXITSTATUS(status);
+}
+
+/* The same in the scratch directory, with what it says in a file there. */
+static inline int shell_in_scratch(const char *line)
+{
+    char text[4096];
+
+    snprintf(text, sizeof text, "cd '%s' && { %s\n} >>log 2>&1", scratch(), line);
+    return shell(text);
 }
 
 #endif
