@@ -103,13 +103,10 @@ int catalog_image_is_named(struct catalog *catalog, uint64_t image, bool *ret_na
 
 /* --- history --------------------------------------------------------------------------------- */
 
-/* For changes that the catalog itself does not hold, such as a volume's size. `object` is a name of
- * `kind`
- * ("volume"). *ret_number, if not NULL, can be handed to catalog_history_withdraw. */
+/* For what has happened and the catalog itself does not hold. `object` is a name of `kind`
+ * ("volume"). What the store has yet to do is announced: catalog_announce.h. */
 int catalog_history_append(struct catalog *catalog, const char *kind, const char *object,
-                           const struct catalog_change *change, int64_t *ret_number);
-/* Takes back a row whose change then failed. */
-int catalog_history_withdraw(struct catalog *catalog, int64_t number);
+                           const struct catalog_change *change);
 
 struct catalog_event {
     int64_t number; /* order of the changes: time may jump, this does not */

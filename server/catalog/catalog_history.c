@@ -31,29 +31,14 @@ int catalog_history_insert_locked(struct catalog *catalog, const char *kind, con
 }
 
 int catalog_history_append(struct catalog *catalog, const char *kind, const char *object,
-                           const struct catalog_change *change, int64_t *ret_number)
-{
-    int64_t number = 0;
-    int r = catalog_begin_change(catalog);
-
-    if (r != 0)
-        return r;
-    r = catalog_history_insert_locked(catalog, kind, object, change);
-    number = sqlite3_last_insert_rowid(catalog->db);
-    r = catalog_end_change(catalog, r);
-    if (r == 0 && ret_number != NULL)
-        *ret_number = number;
-    return r;
-}
-
-int catalog_history_withdraw(struct catalog *catalog, int64_t number)
+                           const struct catalog_change *change)
 {
     int r = catalog_begin_change(catalog);
 
     if (r != 0)
         return r;
-    r = catalog_do_locked(catalog, "DELETE FROM history WHERE number = ?1", "n", number);
-    return catalog_end_change(catalog, r);
+    return catalog_end_change(catalog,
+                              catalog_history_insert_locked(catalog, kind, object, change));
 }
 
 static int read_event(struct catalog *catalog, sqlite3_stmt *statement, void *ret_event)

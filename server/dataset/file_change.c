@@ -8,6 +8,7 @@
 
 #include "catalog/catalog_images.h"
 #include "dataset/file_content.h"
+#include "volume/announce.h"
 #include "volume/guard.h"
 #include "volume/image_label.h"
 #include "volume/served_store.h"
@@ -20,6 +21,7 @@ struct change {
     struct seat seat;
     struct store_image *image; /* the clone */
     uint64_t clone;
+    bool unknown; /* whether the version is the clone: then the clone must stay */
     char said[FILE_CHANGE_SAID];
 };
 
@@ -116,30 +118,29 @@ static int change_clone(struct change *change, file_change_make make, void *opaq
     return make(opaque, &target, change->version.ref, change->said);
 }
 
-/* The row of history goes first, because it can be taken back; what the version held cannot. The
- * version may be called otherwise by now. */
+/* The line goes first, because it can be taken back; what the version held cannot. The version may
+ * be called otherwise by now. */
 static int swap_locked(struct change *change, struct catalog *catalog)
 {
-    const struct catalog_change said = {varve_actor(), change->said};
+    struct catalog_announcement announcement = {.image = change->version.image,
+                                                .like = change->clone};
     struct catalog_image row;
-    char line[512];
-    int64_t event = 0;
+    bool known = true;
     int r = catalog_image_find(catalog, change->version.image, &row);
 
     if (r == -ENOENT)
         return varve_fail(ENOENT, "version '%s' was deleted meanwhile", change->version.ref);
     if (r == 0)
-        r = catalog_history_append(catalog, "version", row.ref, &said, &event);
+        r = change_announce_locked(change->varve, catalog, "version", row.ref, change->said,
+                                   &announcement);
     if (r != 0)
         return r;
     r = store_image_rollback(change->varve->store, change->version.image, change->clone, 0);
-    if (r == 0)
-        return 0;
     if (r == -EPERM)
         (void)varve_fail(EPERM, "version '%s' was committed meanwhile, as it was before", row.ref);
-    snprintf(line, sizeof line, "%s", varve_error());
-    (void)catalog_history_withdraw(catalog, event);
-    return varve_fail(-r, "%s", line);
+    r = change_end_locked(change->varve, catalog, r, &known);
+    change->unknown = !known;
+    return r;
 }
 
 static int swap(struct change *change)
@@ -151,7 +152,7 @@ static int swap(struct change *change)
         return r;
     r = swap_locked(change, catalog);
     names_leave(change->varve);
-    return r == 0 ? varve_sync(change->varve) : r;
+    return r;
 }
 
 int file_change(struct varve *varve, const char *ref, file_change_make make, void *opaque)
@@ -169,7 +170,7 @@ int file_change(struct varve *varve, const char *ref, file_change_make make, voi
         store_image_close(varve->store, change.image);
         if (r == 0)
             r = swap(&change);
-        if (change.clone != 0)
+        if (change.clone != 0 && !change.unknown)
             (void)store_image_delete(varve->store, change.clone);
         lease_leave(varve->attachments, &change.seat);
     }

@@ -134,7 +134,7 @@ static int imported_locked(struct varve *varve, struct catalog *catalog, const c
     if (r == 0)
         r = store_flush(varve->store);
     snprintf(what, sizeof what, "imported from %s", file);
-    return r == 0 ? catalog_history_append(catalog, "version", row.ref, &change, NULL) : r;
+    return r == 0 ? catalog_history_append(catalog, "version", row.ref, &change) : r;
 }
 
 int varve_version_imported(struct varve *varve, const char *ref, const char *file)

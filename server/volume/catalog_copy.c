@@ -356,7 +356,8 @@ void catalog_copy_follow(struct varve *varve, struct catalog *catalog)
     int r;
 
     assert(copy != NULL && !varve->read_only);
-    if (is_current(copy, catalog) || is_untouched(catalog))
+    /* In doubt, it may show a change that the file never gets, under the number before it. */
+    if (catalog_is_in_doubt(catalog) || is_current(copy, catalog) || is_untouched(catalog))
         return;
     snprintf(line, sizeof line, "%s", varve_error());
     r = catalog_read_bytes(catalog, &renewal.state, &renewal.bytes, &renewal.length);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "volume/announce.h"
 #include "volume/catalog_copy.h"
 #include "volume/served_store.h"
 
@@ -37,8 +38,10 @@ void names_leave(struct varve *varve)
 {
     int r;
 
-    if (varve->catalog != NULL && !varve->read_only)
+    if (varve->catalog != NULL && !varve->read_only) {
+        announcement_settle_again_locked(varve);
         catalog_copy_follow(varve, varve->catalog);
+    }
     r = pthread_mutex_unlock(&varve->names);
     assert(r == 0);
 }

@@ -11,6 +11,8 @@
  *   image, no row, else        not ours to judge: left alone, and said
  *   image, row, other label    a crash while renaming, committing or deleting: the row holds
  *   row, no image              damage: said, and listed as damaged
+ *   an announced change        a crash while the store was changed: its line of the history stays
+ *                              if the image shows that it was made (announce.h)
  *
  * Both sides are read once, in the order of images: 10,000 of them take some megabytes and less
  * than a second. Read-only, the same in memory: nothing in the store is changed.
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <varve/error.h>
 
+#include "volume/announce.h"
 #include "volume/catalog_copy.h"
 #include "volume/reconcile.h"
 #include "volume/rows.h"
@@ -155,6 +158,8 @@ int reconcile(struct varve *varve)
 
     if (r == 0)
         r = catalog_restore(varve, &all.catalog, &all.made);
+    if (r == 0) /* before what it compares with is deleted */
+        r = announcement_judge(varve, all.catalog);
     if (r == 0)
         r = compare_and_settle(&all);
     if (r == 0 && !varve->read_only)

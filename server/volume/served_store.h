@@ -26,6 +26,12 @@ struct schedule_thread;
 struct notes;
 struct scrubber;
 
+/* The change of the store whose line of the history is not final (announce.h). */
+struct announced_change {
+    int64_t event;
+    enum { CHANGE_NONE, CHANGE_UNKNOWN, CHANGE_MADE, CHANGE_NOT_MADE } fate;
+};
+
 struct varve {
     char *directory; /* absolute */
     char *catalog_path;
@@ -39,8 +45,9 @@ struct varve {
     uint64_t scrub_rate;
     struct scrubber *scrubber; /* NULL: none */
     pthread_mutex_t names;
-    struct catalog_copy *copy; /* under names */
-    struct catalog *catalog;   /* under names; see names_enter */
+    struct catalog_copy *copy;         /* under names */
+    struct catalog *catalog;           /* under names; see names_enter */
+    struct announced_change announced; /* under names */
 };
 
 /* Takes the names lock and sees to it that the catalog is open. It is opened by the first call

@@ -6,6 +6,7 @@
 #include <varve/error.h>
 #include <varve/snapshot.h>
 
+#include "volume/announce.h"
 #include "volume/image_label.h"
 #include "volume/name_taken.h"
 #include "volume/served_store.h"
@@ -35,16 +36,15 @@ static int enter_to_change(struct varve *varve, const char *name, struct catalog
     return r == 0 ? names_enter_to_change(varve, ret_catalog) : r;
 }
 
-/* The catalog does not hold the size. Its row of history goes first, because it can be taken back;
- * dropped blocks cannot. */
+/* The catalog does not hold the size: the line goes first, because it can be taken back; dropped
+ * blocks cannot. */
 static int resize_locked(struct varve *varve, struct catalog *catalog, const char *name,
                          uint64_t size)
 {
-    char what[CATALOG_WHAT_MAX + 1], line[512];
-    const struct catalog_change change = {varve_actor(), what};
+    char what[CATALOG_WHAT_MAX + 1];
+    struct catalog_announcement announcement = {.size = size};
     struct catalog_volume row;
     struct varve_volume volume;
-    int64_t event = 0;
     int r = find_sound_locked(varve, catalog, name, &row, &volume);
 
     if (r != 0 || size == volume.size)
@@ -56,15 +56,12 @@ static int resize_locked(struct varve *varve, struct catalog *catalog, const cha
                           name, volume.connections, volume.connections == 1 ? "" : "s",
                           show_size(volume.size).text, show_size(size).text);
     snprintf(what, sizeof what, "resized from %" PRIu64 " to %" PRIu64 " bytes", volume.size, size);
-    r = catalog_history_append(catalog, "volume", name, &change, &event);
+    announcement.image = row.image;
+    r = change_announce_locked(varve, catalog, "volume", name, what, &announcement);
     if (r != 0)
         return r;
     r = store_image_resize(varve->store, row.image, size);
-    if (r == 0)
-        return store_flush(varve->store);
-    snprintf(line, sizeof line, "%s", varve_error());
-    (void)catalog_history_withdraw(catalog, event);
-    return varve_fail(-r, "%s", line);
+    return change_end_locked(varve, catalog, r, NULL);
 }
 
 int varve_volume_resize(struct varve *varve, const char *name, uint64_t size)

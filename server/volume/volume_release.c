@@ -28,7 +28,7 @@ static void book(struct varve *varve, const struct leased *leased, const char *h
 
     if (r == 0) {
         snprintf(what, sizeof what, "taken away from %s", holder);
-        r = catalog_history_append(catalog, kind, leased->ref, &change, NULL);
+        r = catalog_history_append(catalog, kind, leased->ref, &change);
         names_leave(varve);
     }
     if (r != 0)

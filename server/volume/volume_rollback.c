@@ -6,6 +6,7 @@
 #include <varve/error.h>
 
 #include "catalog/catalog_leases.h"
+#include "volume/announce.h"
 #include "volume/guard.h"
 #include "volume/snapshot.h"
 #include "volume/volume_name.h"
@@ -80,14 +81,12 @@ static int save_present(struct rollback *rollback, const char *snapshot)
 }
 
 /* Takes back what was saved for nothing; what cannot be taken back is one snapshot too many. */
-static int undo(struct rollback *rollback, int64_t event, int r)
+static int undo(struct rollback *rollback, int r)
 {
     struct catalog_snapshot row;
     char line[512];
 
     snprintf(line, sizeof line, "%s", varve_error());
-    if (event != 0)
-        (void)catalog_history_withdraw(rollback->catalog, event);
     if (rollback->saved.ref[0] != '\0' &&
         snapshot_find_locked(rollback->catalog, rollback->saved.ref, &row) == 0)
         (void)snapshot_delete_locked(rollback->varve, rollback->catalog, &row,
@@ -95,28 +94,30 @@ static int undo(struct rollback *rollback, int64_t event, int r)
     return varve_fail(-r, "%s", line);
 }
 
-/* The row of history goes first, because it can be taken back; what the volume held cannot. */
+/* The line goes first, because it can be taken back; what the volume held cannot. */
 static int roll_back(struct rollback *rollback, const char *snapshot)
 {
     char what[CATALOG_WHAT_MAX + 1];
-    const struct catalog_change change = {varve_actor(), what};
-    int64_t event = 0;
+    struct catalog_announcement announcement = {.image = rollback->volume.image,
+                                                .like = rollback->to.image};
+    bool known = true;
     int r = rollback->save ? save_present(rollback, snapshot) : 0;
 
     if (r != 0)
         return r;
     snprintf(what, sizeof what, "rolled back to %s%s%s", snapshot,
              rollback->save ? "; what it held is " : "", rollback->saved.ref);
-    r = catalog_history_append(rollback->catalog, "volume", rollback->volume.name, &change, &event);
+    r = change_announce_locked(rollback->varve, rollback->catalog, "volume", rollback->volume.name,
+                               what, &announcement);
+    if (r != 0)
+        return undo(rollback, r);
     /* a client that lost its connection must not find its image and believe it unchanged */
-    if (r == 0)
-        r = catalog_lease_grant(rollback->catalog, rollback->volume.image, "");
+    r = catalog_lease_grant(rollback->catalog, rollback->volume.image, "");
     if (r == 0)
         r = store_image_rollback(rollback->varve->store, rollback->volume.image, rollback->to.image,
                                  rollback->freed);
-    if (r != 0)
-        return undo(rollback, event, r);
-    return store_flush(rollback->varve->store);
+    r = change_end_locked(rollback->varve, rollback->catalog, r, &known);
+    return r != 0 && known ? undo(rollback, r) : r;
 }
 
 int varve_volume_rollback(struct varve *varve, const char *name, const char *snapshot, bool save,

@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <varve/error.h>
 #include <varve/server.h>
 
-#include "catalog/catalog.h"
+#include "catalog/catalog_connection.h"
 #include "sim_vfs.h"
 #include "store/store.h"
 
@@ -17,6 +18,9 @@ enum { MIB = 1 << 20 };
 
 int __wrap_io_open(const char *directory, unsigned flags, struct io **ret_io);
 void __wrap_io_close(struct io *io);
+int __wrap_catalog_read_image(const char *path, struct catalog_file *ret_image);
+int __wrap_catalog_replace(const char *path, const unsigned char *bytes, size_t length,
+                           char ret_aside[CATALOG_ASIDE_MAX]);
 
 static struct {
     char folder[64];
@@ -37,6 +41,53 @@ int __wrap_io_open(const char *directory, unsigned flags, struct io **ret_io)
 void __wrap_io_close(struct io *io)
 {
     (void)io;
+}
+
+static int read_file(const char *path, struct catalog_file *ret_file)
+{
+    const char *slash = strrchr(path, '/');
+    const unsigned char *bytes;
+    size_t length;
+
+    if (!sim_vfs_get(slash + 1, &bytes, &length))
+        return sim_disk_is_dead(whole.disk) ? varve_fail(EIO, "the disk is dead") : -ENOENT;
+    ret_file->bytes = sqlite3_malloc64(length + 1);
+    assert(ret_file->bytes != NULL);
+    memcpy(ret_file->bytes, bytes, length);
+    ret_file->size = (int64_t)length;
+    return 0;
+}
+
+/* As catalog_image.c reads the files, from the simulated disk. */
+int __wrap_catalog_read_image(const char *path, struct catalog_file *ret_image)
+{
+    struct catalog_file image = {.bytes = NULL}, journal = {.bytes = NULL};
+    char journal_path[128];
+    int rc = read_file(path, &image);
+
+    if (rc != 0)
+        return rc;
+    snprintf(journal_path, sizeof(journal_path), "%s-journal", path);
+    rc = read_file(journal_path, &journal);
+    if (rc == -ENOENT || (rc == 0 && (journal.size == 0 || journal.bytes[0] == 0)))
+        rc = 0;
+    else if (rc == 0)
+        rc = catalog_roll_back(path, &image, &journal);
+    sqlite3_free(journal.bytes);
+    if (rc == 0)
+        *ret_image = image;
+    else
+        sqlite3_free(image.bytes);
+    return rc;
+}
+
+int __wrap_catalog_replace(const char *path, const unsigned char *bytes, size_t length,
+                           char ret_aside[CATALOG_ASIDE_MAX])
+{
+    (void)bytes;
+    (void)length;
+    ret_aside[0] = '\0';
+    return varve_fail(EPROTO, "the catalog '%s' was to be restored from its copy", path);
 }
 
 /* The catalog is made by the real thing in a real folder. */

@@ -1,5 +1,7 @@
 /*
- * A whole store, images and catalog, on one simulated disk, made anew for each history.
+ * A whole store, images and catalog, on one simulated disk, made anew for each history. The file of
+ * the catalog is never behind its copy in the store, whatever is cut: an opening that wants to
+ * restore it fails.
  *
  * The linker puts the functions __wrap_... of whole_store.c in place of io_open and its like
  * (meson.build). Threads: one, and one store at a time.

@@ -398,6 +398,17 @@ void sim_vfs_put(const char *name, const void *bytes, size_t length)
     settle(content);
 }
 
+bool sim_vfs_get(const char *name, const unsigned char **ret_bytes, size_t *ret_length)
+{
+    const struct content *content = find(name, false);
+
+    if (content == NULL || sim_disk_is_dead(vfs.disk))
+        return false;
+    *ret_bytes = content->now;
+    *ret_length = content->size;
+    return true;
+}
+
 /* One change, or the sectors of it that came to the disk. */
 static void draw(struct content *content, const struct change *change, struct chance *chance)
 {

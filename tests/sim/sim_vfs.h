@@ -13,6 +13,7 @@
 #ifndef SIM_SIM_VFS_H
 #define SIM_SIM_VFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "chance.h"
@@ -26,6 +27,10 @@ void sim_vfs_use(struct sim_disk *disk);
 void sim_vfs_clear(void);
 /* A file with those bytes, durable. */
 void sim_vfs_put(const char *name, const void *bytes, size_t length);
+
+/* What a program that reads the file would get, in place until the next call; false when there is
+ * none. Fails with the disk that is dead. */
+bool sim_vfs_get(const char *name, const unsigned char **ret_bytes, size_t *ret_length);
 
 /* After the disk died, when nobody has a file open: what is in doubt is there or not. */
 void sim_vfs_reboot(enum sim_outcome outcome, struct chance *chance);
