@@ -15,8 +15,9 @@ enum {
     AHEAD_REQUESTS = DATA_REQUESTS + 8,                  /* and some of the map */
     SAMPLES = 4,
     RUN_LONG = 256 << 10, /* bytes: of such runs the kernel sees that they are read in a row */
-    GAP_MAX =
-        8192 /* bytes that are read with what is on both sides of them, to have one request less */
+    /* bytes that are read with what is on both sides of them, to have one request less: of one
+     * block that is a gain, of two it makes no difference, of four it is a loss */
+    GAP_MAX = 4096,
 };
 
 struct ahead_list {
@@ -107,8 +108,9 @@ static void arrange(struct ahead_list *list)
 void store_read_ahead(struct store *store, struct store_image *image,
                       const struct store_ahead *ranges, unsigned count)
 {
-    struct ahead_list list = {.count = 0};
+    struct ahead_list list; /* of 25 KiB */
 
+    list.count = 0;
     pthread_mutex_lock(&store->lock);
     for (unsigned i = 0; i < count; i++) {
         if (ranges[i].length == 0 ||
@@ -198,9 +200,10 @@ bool store_read_ahead_in_row(struct store *store, struct store_image *image, uin
 {
     struct byte_range range = byte_range_of(offset, length);
     uint64_t behind = range.end + (range.end - range.start);
-    struct ahead_list list = {.count = 0};
+    struct ahead_list list; /* of 25 KiB */
 
     assert(length > 0 && length <= STORE_AHEAD_MAX);
+    list.count = 0;
     pthread_mutex_lock(&store->lock);
     add_row_locked(store, image, &list, range.start, range.end);
     pthread_mutex_unlock(&store->lock);
