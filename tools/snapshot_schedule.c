@@ -18,8 +18,8 @@ static int remove_flag;
 
 static void print_table(const json_t *schedules)
 {
-    static const char *const headings[] = {"VOLUME", "EVERY", "KEEP", "LAST", NULL};
-    struct table *table = table_new("lrrl", headings);
+    static const char *const headings[] = {"VOLUME", "EVERY", "KEEP", "LAST", "FAILURE", NULL};
+    struct table *table = table_new("lrrll", headings);
     size_t i;
     json_t *schedule;
     json_array_foreach(schedules, i, schedule)
@@ -29,6 +29,7 @@ static void print_table(const json_t *schedules)
         table_text(table, duration_print((int64_t)field_number(schedule, "every"), text));
         table_number(table, field_number(schedule, "keep"));
         table_text(table, field_text(schedule, "last"));
+        table_text(table, field_text(schedule, "failure"));
     }
     table_print(table, stdout);
     table_free(table);
@@ -126,7 +127,9 @@ const struct command snapshot_schedule = {
     .details =
         "A volume can have several schedules of different intervals; one of the same interval\n"
         "gets the new count. Each deletes only what it took itself, and never what is held or\n"
-        "attached. Snapshots are taken while the store is served, the first at once.",
+        "attached. Snapshots are taken while the store is served, the first at once. One that\n"
+        "fails (no space for a reserved volume) is tried again soon, and none is deleted\n"
+        "meanwhile; 'varve snapshots schedules' says why.",
     .example = "varve snapshots schedule demo --every 1h --keep 24\n"
                "varve snapshots schedule demo --every 1d --keep 30\n"
                "varve snapshots schedule demo --every 1h --remove",
@@ -140,7 +143,7 @@ const struct command snapshot_schedule = {
 
 const struct command snapshot_schedules = {
     .name = "schedules",
-    .summary = "Lists schedules, and when each took a snapshot last.",
+    .summary = "Lists schedules, when each took a snapshot last, and why one fails now.",
     .arguments = "[VOLUME]",
     .example = "varve snapshots schedules demo",
     .flags = COMMAND_STORE | COMMAND_JSON,

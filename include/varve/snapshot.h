@@ -87,9 +87,13 @@ enum { VARVE_SCHEDULE_KEEP_MAX = 10000 };
 
 struct varve_schedule {
     char volume[VARVE_NAME_MAX + 1];
-    int64_t every; /* seconds, from 1 */
-    int64_t keep;  /* snapshots, from 1 */
-    int64_t last;  /* when it last took one, seconds since 1970; 0: never */
+    int64_t every;     /* seconds, from 1 */
+    int64_t keep;      /* snapshots, from 1 */
+    int64_t last;      /* when it last took one, seconds since 1970; 0: never */
+    int64_t failed;    /* when it was last due and failed, as far as this process knows; 0: it did
+                          not. It is tried again soon, and deletes none of the old ones before a new
+                          one is taken */
+    char failure[256]; /* why */
 };
 
 /* Adds a schedule; one with the same interval gets the new `keep`. */

@@ -10,9 +10,11 @@
 static int list_visit(void *opaque, const struct varve_schedule *schedule)
 {
     json_t *object =
-        json_pack("{so sI sI so}", "volume", answer_text(schedule->volume), "every",
+        json_pack("{so sI sI so so so}", "volume", answer_text(schedule->volume), "every",
                   (json_int_t)schedule->every, "keep", (json_int_t)schedule->keep, "last",
-                  schedule->last != 0 ? answer_time(schedule->last) : json_null());
+                  schedule->last != 0 ? answer_time(schedule->last) : json_null(), "failed",
+                  schedule->failed != 0 ? answer_time(schedule->failed) : json_null(), "failure",
+                  answer_text_or_null(schedule->failure));
     if (json_array_append_new(opaque, object) < 0)
         return varve_fail(ENOMEM, "no memory for a list of schedules");
     return 0;

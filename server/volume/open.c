@@ -11,6 +11,7 @@
 #include "io/io_file.h"
 #include "volume/catalog_copy.h"
 #include "volume/schedule.h"
+#include "volume/schedule_failure.h"
 #include "volume/scrub_store.h"
 #include "volume/served_store.h"
 
@@ -19,6 +20,7 @@ static void free_varve(struct varve *varve)
     catalog_close(varve->catalog);
     catalog_copy_free(varve->copy);
     attachment_table_free(varve->attachments);
+    schedule_failures_free(varve);
     store_close(varve->store);
     io_close(varve->io);
     notes_free(varve->notes);

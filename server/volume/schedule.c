@@ -10,6 +10,7 @@
 
 #include "catalog/catalog_schedules.h"
 #include "volume/rows.h"
+#include "volume/schedule_failure.h"
 #include "volume/volume_name.h"
 
 static int check_every(int64_t every)
@@ -101,7 +102,8 @@ int varve_schedule_remove(struct varve *varve, const char *volume, int64_t every
     return r;
 }
 
-static int collect_locked(struct catalog *catalog, const char *volume, struct rows *rows)
+static int collect_locked(struct varve *varve, struct catalog *catalog, const char *volume,
+                          struct rows *rows)
 {
     struct catalog_schedule row = {.every = 0};
     struct catalog_volume found;
@@ -116,6 +118,7 @@ static int collect_locked(struct catalog *catalog, const char *volume, struct ro
         if (volume != NULL && strcmp(row.volume, volume) != 0)
             break;
         memcpy(schedule.volume, row.volume, sizeof schedule.volume);
+        schedule_failure_show_locked(varve, &schedule);
         r = rows_add(rows, &schedule);
         if (r != 0)
             break;
@@ -134,7 +137,7 @@ int varve_schedule_list(struct varve *varve, const char *volume, varve_schedule_
         r = names_enter(varve, &catalog);
     if (r != 0)
         return r;
-    r = collect_locked(catalog, volume, &rows);
+    r = collect_locked(varve, catalog, volume, &rows);
     names_leave(varve);
     for (size_t i = 0; r == 0 && i < rows.count; i++)
         r = visit(opaque, rows_at(&rows, i));

@@ -13,6 +13,7 @@
 #include "catalog/catalog_schedules.h"
 #include "volume/rows.h"
 #include "volume/schedule.h"
+#include "volume/schedule_failure.h"
 #include "volume/snapshot.h"
 
 /* Deletes of one run: more, after `keep` was lowered, are for the runs after it. */
@@ -93,6 +94,10 @@ int schedules_run(struct varve *varve, int64_t now, int64_t *ret_next)
         r = catalog_schedule_next(catalog, row.volume, row.every, &row);
         if (r == 0 && is_due(&row, now)) {
             one = run_one(varve, catalog, &row, now);
+            if (one == 0)
+                schedule_succeeded_locked(varve, row.volume, row.every);
+            else
+                schedule_failed_locked(varve, row.volume, row.every, now, varve_error());
             row.last = now;
         }
         names_leave(varve);

@@ -23,6 +23,7 @@
 struct background;
 struct catalog_copy;
 struct schedule_thread;
+struct schedule_failure;
 struct notes;
 struct scrubber;
 
@@ -42,6 +43,7 @@ struct varve {
     struct notes *notes;
     struct background *background; /* NULL until varve_start; so is the next */
     struct schedule_thread *schedules;
+    struct schedule_failure *schedule_failures; /* under names */
     uint64_t scrub_rate;
     struct scrubber *scrubber; /* NULL: none */
     pthread_mutex_t names;

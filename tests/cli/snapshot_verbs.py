@@ -170,7 +170,7 @@ def schedule(store):
     assert schedules(store) == [("a", 3600, 12), ("a", 86400, 30), ("b", 90, 1)]
     assert schedules(store, "b") == [("b", 90, 1)]
     table = store.done("snapshots", "schedules").splitlines()
-    assert table[0].split() == ["VOLUME", "EVERY", "KEEP", "LAST"] and table[1].split()[:3] == ["a", "1h", "12"], table
+    assert table[0].split() == ["VOLUME", "EVERY", "KEEP", "LAST", "FAILURE"] and table[1].split()[:3] == ["a", "1h", "12"], table
 
     for every in ("", "0", "0s", "1y", "1.5h", "-1h", "h", "1h30m", "367d", "99999999999999999999", "9999999999999999w"):
         store.refused(USAGE, "snapshots", "schedule", "a", f"--every={every}", "--keep", "1")

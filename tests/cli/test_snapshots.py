@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The verbs of snapshots, without a server and with one."""
 
+import subprocess
 import time
 
 import snapshot_verbs
@@ -63,6 +64,49 @@ def the_server_takes_what_is_scheduled():
     served.done("volumes", "delete", "often", "--yes")
 
 
+def scheduled(volume):
+    (found,) = served.json("snapshots", "schedules", volume)["schedules"]
+    return found
+
+
+def wait_until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, served.log()
+        time.sleep(0.1)
+
+
+def a_schedule_that_fails_says_why():
+    """A reserved volume in a full store: what there is stays, one sees why no more come, and it goes on by itself."""
+    for name in ("tight", "filler"):
+        served.done("volumes", "create", name, "--size", "16M", *(["--reserved"] if name == "tight" else []))
+        data = served.folder / "data"
+        data.write_bytes(b"\1" * (16 << 20))
+        uri = f"nbd+unix:///{name}?socket={served.path}/nbd.sock"
+        subprocess.run(["nbdcopy", "--flush", str(data), uri], check=True, timeout=60)
+        if name == "tight":
+            served.done("snapshots", "schedule", "tight", "--every", "1s", "--keep", "1")
+            wait_until(lambda: snapshot_verbs.names(served, "tight"))
+            assert scheduled("tight")["failed"] is None and scheduled("tight")["failure"] is None
+            served.done("snapshots", "schedule", "tight", "--remove")
+            for each in snapshot_verbs.names(served, "tight"):
+                served.done("snapshots", "delete", each, "--yes")
+    served.done("volumes", "create", "rest", "--size", "20M", "--reserved")
+    served.done("snapshots", "schedule", "tight", "--every", "1s", "--keep", "1")
+    wait_until(lambda: scheduled("tight")["failed"])
+    why = scheduled("tight")["failure"]
+    assert "reserved" in why and "bytes" in why, why
+    assert scheduled("tight")["last"] is None and snapshot_verbs.names(served, "tight") == []
+    assert why[:40] in served.done("snapshots", "schedules", "tight")
+    served.done("volumes", "delete", "rest", "--yes")
+    served.done("volumes", "delete", "filler", "--yes")
+    wait_until(lambda: scheduled("tight")["failed"] is None and scheduled("tight")["last"])
+    served.done("snapshots", "schedule", "tight", "--remove")
+    for each in snapshot_verbs.names(served, "tight"):
+        served.done("snapshots", "delete", each, "--yes")
+    served.done("volumes", "delete", "tight", "--yes")
+
+
 def snapshots_survive_the_server():
     served.done("volumes", "create", "kept", "--size", "1M")
     served.done("snapshots", "create", "kept@a")
@@ -81,6 +125,7 @@ run_cases(
         schedules_served,
         reserved_served,
         the_server_takes_what_is_scheduled,
+        a_schedule_that_fails_says_why,
         snapshots_survive_the_server,
     ]
 )
