@@ -8,6 +8,9 @@ import snapshot_verbs
 from command import Store, run_cases
 
 offline, served = Store(), Store()
+stage = served.folder / "stage"
+stage.mkdir()
+served.environment["VARVE_STAGE_DIR"] = str(stage)
 served.start()
 
 
@@ -107,6 +110,13 @@ def a_schedule_that_fails_says_why():
     served.done("volumes", "delete", "tight", "--yes")
 
 
+def the_file_that_outlives_a_server_has_the_name_of_the_manual():
+    """By the manual's command one tells which file of a killed server belongs to which store."""
+    command = "stat -c '%Hd %Ld %i %W' \"$0\" | xargs printf 'varve-%x-%x-%x-%x\\n'"
+    name = subprocess.run(["sh", "-c", command, str(served.path / "journal")], check=True, capture_output=True, text=True).stdout
+    assert (stage / name.strip()).is_file(), (name, list(stage.iterdir()))
+
+
 def snapshots_survive_the_server():
     served.done("volumes", "create", "kept", "--size", "1M")
     served.done("snapshots", "create", "kept@a")
@@ -126,6 +136,7 @@ run_cases(
         reserved_served,
         the_server_takes_what_is_scheduled,
         a_schedule_that_fails_says_why,
+        the_file_that_outlives_a_server_has_the_name_of_the_manual,
         snapshots_survive_the_server,
     ]
 )
