@@ -37,7 +37,9 @@ struct catalog {
     sqlite3 *db;
     pthread_mutex_t lock; /* one statement or transaction at a time */
     bool in_memory;       /* nothing reaches a file */
-    bool failed;          /* a sync failed: what is on disk is not known until the next open */
+    bool failed; /* a sync failed, or a change may be half undone: what is on disk is not known
+                    until the next open */
+    int trouble; /* primary code of SQLite's last error in this change, or 0 */
     struct catalog_state state;
     bool grouped;          /* between catalog_group_begin and its end */
     uint64_t before_group; /* state.number then */

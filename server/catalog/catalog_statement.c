@@ -68,6 +68,7 @@ int catalog_fail(struct catalog *catalog, int code, const char *doing)
     int system_errno = sqlite3_system_errno(catalog->db);
     bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
 
+    catalog->trouble = code & 0xff;
     /* The page cache may drop what it could not write, and tell only once. */
     if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
         catalog->failed = true;

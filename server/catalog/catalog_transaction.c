@@ -16,8 +16,18 @@ static int begin_locked(struct catalog *catalog, const char *sql)
             "catalog '%s' takes no changes, because writing to it failed; look at the "
             "disk, then stop and start the server",
             catalog->path);
+    catalog->trouble = 0;
     code = sqlite3_exec(catalog->db, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : catalog_fail(catalog, code, "begin a change");
+}
+
+/* Whether a change is undone by rolling it back. After an I/O error or on a full disk SQLite keeps
+ * in mind that a rollback failed, and begins with it when the file is used next. After others it
+ * does not: what it shows from then on may be half a change. */
+static bool is_undone_after(int trouble)
+{
+    return trouble == 0 || trouble == SQLITE_IOERR || trouble == SQLITE_FULL ||
+           trouble == SQLITE_BUSY || trouble == SQLITE_CONSTRAINT;
 }
 
 /* Some errors make SQLite roll the whole transaction back: then the group has failed. */
@@ -50,9 +60,9 @@ static int close_locked(struct catalog *catalog, int result, const char *commit,
             return 0;
         result = catalog_fail(catalog, code, "commit a change");
         /* What failed may have been the last write, which makes the change count. */
-        catalog->failed |= (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_FULL &&
-                           (code & 0xff) != SQLITE_CONSTRAINT;
+        catalog->failed |= catalog->trouble == SQLITE_IOERR;
     }
+    catalog->failed |= !is_undone_after(catalog->trouble);
     /* SQLite has rolled back by itself after some errors. A rollback that fails leaves its journal
      * in place, which the next use of the file rolls back. */
     if (!sqlite3_get_autocommit(catalog->db) &&
