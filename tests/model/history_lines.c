@@ -17,8 +17,9 @@ struct list {
     char newest[HISTORY_LINE_SHOWN];
 };
 
-/* The length of the word if it was drawn: an id, or a time behind '@'. */
-static size_t drawn(const char *word, char before)
+/* The length of the word if it was drawn: an id, or a time behind '@'. An id may be of digits only,
+ * as a size is in a line that speaks of bytes. */
+static size_t drawn(const char *word, char before, bool has_sizes)
 {
     static const char digits[] = "0123456789";
     size_t length = strspn(word, "0123456789abcdefghijklmnopqrstuvwxyz");
@@ -27,16 +28,19 @@ static size_t drawn(const char *word, char before)
         return 0;
     if (before == '@')
         return strcspn(word, " ;");
-    return length == VERSION_ID_LENGTH && strspn(word, digits) < length ? length : 0;
+    if (length != VERSION_ID_LENGTH)
+        return 0;
+    return before == ':' || !has_sizes || strspn(word, digits) < length ? length : 0;
 }
 
 static uint64_t number_of(const char *text)
 {
+    bool has_sizes = strstr(text, "bytes") != NULL;
     uint64_t number = 1;
     char before = ' ';
 
     for (const char *c = text; *c != '\0'; before = *c++) {
-        c += drawn(c, before);
+        c += drawn(c, before, has_sizes);
         if (*c == '\0')
             break;
         number = fingerprint_add(number, (unsigned char)*c);

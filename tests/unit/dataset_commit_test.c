@@ -324,7 +324,7 @@ static void a_failed_write_stops_the_commit(void)
     version = make(NULL, MIB);
     thaw(version.image, STORE_IMAGE_INCOMPLETE, 0);
     CHECK_EQ(varve_version_commit(varve, version.ref, 0, &made), -EBUSY);
-    CHECK_HAS(varve_error(), "a write to version");
+    CHECK_HAS(varve_error(), "a write to it failed");
     CHECK_EQ(flags_of(version.image), STORE_IMAGE_INCOMPLETE);
     CHECK_EQ(varve_version_commit(varve, version.ref, VARVE_COMMIT_ALLOW_INCOMPLETE, &made), 0);
     CHECK_EQ(flags_of(version.image), STORE_IMAGE_FROZEN);
