@@ -42,7 +42,7 @@ int seeds_main(int argc, char **argv, const char *things, struct seeds_number *m
             number = strtoull(optarg, NULL, 10);
         else if (option == 'v')
             verbose = true;
-        else if (option >= FIRST_NUMBER)
+        else if (more != NULL && option >= FIRST_NUMBER)
             more[option - FIRST_NUMBER].value = strtoull(optarg, NULL, 10);
         else
             return 2;
