@@ -107,16 +107,17 @@ unsigned connection_count(void)
 /* A stop closes no connection by itself: then nobody is waited for. */
 bool connection_client_ended(const char *holder)
 {
-    unsigned ended = 0, open = 0;
+    bool found = false, ended = !gate_is_closed();
 
     pthread_mutex_lock(&list_lock);
-    for (const struct connection *c = first; c; c = c->next) {
+    for (const struct connection *c = first; c && ended; c = c->next) {
         if (strcmp(c->holder, holder) == 0) {
-            *(own_socket_has_ended(&c->socket) ? &ended : &open) += 1;
+            found = true;
+            ended = own_socket_has_ended(&c->socket);
         }
     }
     pthread_mutex_unlock(&list_lock);
-    return ended > 0 && open == 0 && !gate_is_closed();
+    return found && ended;
 }
 
 void *connection_open(int read_only, struct own_socket socket)

@@ -27,7 +27,6 @@ static struct own_socket candidate;
 static unsigned candidates;
 
 /* nbdkit opens all exports of a connection in one thread, which is of no other. */
-static _Thread_local bool is_own_known;
 static _Thread_local struct own_socket own = {.fd = -1};
 
 static bool note_locked(int fd, uint64_t cookie)
@@ -83,7 +82,7 @@ static void look_at_locked(int fd)
 
 struct own_socket own_socket_find(void)
 {
-    if (is_own_known) {
+    if (own.fd != -1) {
         return own;
     }
     pthread_mutex_lock(&lock);
@@ -93,10 +92,9 @@ struct own_socket own_socket_find(void)
     if (nbdkit_peer_name(&peer.any, &peer_length) == 0) {
         peer_pid = peer.any.sa_family == AF_UNIX ? nbdkit_peer_pid() : 0;
         listener_visit_connections(look_at_locked);
-        is_own_known = candidates == 1;
-    }
-    if (is_own_known) {
-        own = candidate;
+        if (candidates == 1) {
+            own = candidate;
+        }
     }
     pthread_mutex_unlock(&lock);
     return own;

@@ -54,9 +54,14 @@ void attachment_table_await(struct attachment_table *table, client_ended ended)
     table->ended = ended;
 }
 
-bool attachments_await_locked(struct attachment_table *table, const char *client, unsigned *looks)
+bool client_has_ended_locked(const struct attachment_table *table, const char *client)
 {
-    if (table->ended == NULL || *looks == AWAIT_LOOKS || !table->ended(client))
+    return table->ended != NULL && table->ended(client);
+}
+
+bool attachments_look_again_locked(struct attachment_table *table, unsigned *looks)
+{
+    if (*looks == AWAIT_LOOKS)
         return false;
     (*looks)++;
     attachments_unlock(table);
@@ -228,15 +233,14 @@ void attendance_of(struct attachment_table *table, uint64_t image,
     *ret_attendance = attendance;
 }
 
-/* True when the attachments have to be looked at again. */
-static bool await_one_locked(struct attachment_table *table, uint64_t image, unsigned *looks)
+static bool one_has_ended_locked(struct attachment_table *table, uint64_t image)
 {
     const struct attachment *attachment = attachment_find_locked(table, image);
     const struct seat *seat = attachment != NULL ? attachment->seats : NULL;
 
-    while (seat != NULL && (table->ended == NULL || !table->ended(seat->client)))
+    while (seat != NULL && !client_has_ended_locked(table, seat->client))
         seat = seat->next;
-    return seat != NULL && attachments_await_locked(table, seat->client, looks);
+    return seat != NULL;
 }
 
 void attendance_settle(struct attachment_table *table, uint64_t image)
@@ -244,7 +248,7 @@ void attendance_settle(struct attachment_table *table, uint64_t image)
     unsigned looks = 0;
 
     attachments_lock(table);
-    while (await_one_locked(table, image, &looks)) {
+    while (one_has_ended_locked(table, image) && attachments_look_again_locked(table, &looks)) {
     }
     attachments_unlock(table);
 }

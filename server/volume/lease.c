@@ -33,18 +33,25 @@ static const char *release_of(const struct attachment *attachment)
     return is_version(attachment) ? "varve datasets versions release" : "varve volumes release";
 }
 
+static bool is_open_locked(const struct seat *seat)
+{
+    const struct attachment *attachment = seat->attachment;
+
+    return !seat->fenced && (attachment->shared || attachment->writer == NULL ||
+                             strcmp(attachment->writer, seat->client) == 0);
+}
+
 /* 0 when the seat may write as things are; else -EPERM and why. */
 static int judge_locked(const struct attachment *attachment, const struct seat *seat)
 {
+    if (is_open_locked(seat))
+        return 0;
     if (seat->fenced)
         return varve_fail(EPERM,
                           "%s '%s' was taken away from this connection of %s by '%s'; connect "
                           "again to write",
                           kind_of(attachment), attachment->name, show_text(seat->client).text,
                           release_of(attachment));
-    if (attachment->shared || attachment->writer == NULL ||
-        strcmp(attachment->writer, seat->client) == 0)
-        return 0;
     return varve_fail(EPERM,
                       "%s '%s' is being written by %s; disconnect that client, or take it away "
                       "from it with '%s --force %s'",
@@ -123,14 +130,6 @@ void lease_leave(struct attachment_table *table, struct seat *seat)
     }
 }
 
-static bool is_open_locked(const struct seat *seat)
-{
-    const struct attachment *attachment = seat->attachment;
-
-    return !seat->fenced && (attachment->shared || attachment->writer == NULL ||
-                             strcmp(attachment->writer, seat->client) == 0);
-}
-
 bool lease_is_open_to(struct attachment_table *table, const struct seat *seat)
 {
     const struct attachment *attachment = seat->attachment;
@@ -140,7 +139,8 @@ bool lease_is_open_to(struct attachment_table *table, const struct seat *seat)
     attachments_lock(table);
     do
         open = is_open_locked(seat);
-    while (!open && !seat->fenced && attachments_await_locked(table, attachment->writer, &looks));
+    while (!open && !seat->fenced && client_has_ended_locked(table, attachment->writer) &&
+           attachments_look_again_locked(table, &looks));
     attachments_unlock(table);
     return open;
 }

@@ -37,9 +37,11 @@ void attachments_unlock(struct attachment_table *table);
 struct attachment *attachment_find_locked(struct attachment_table *table, uint64_t image);
 /* Closes and frees it when neither a seat nor a pin holds it. */
 void attachment_drop_locked(struct attachment_table *table, struct attachment *attachment);
-/* Whether the client has ended and is still to be waited for: then the lock was given away for a
- * moment. *looks counts, from 0. */
-bool attachments_await_locked(struct attachment_table *table, const char *client, unsigned *looks);
+/* Whether the client has ended: false when nobody can tell. */
+bool client_has_ended_locked(const struct attachment_table *table, const char *client);
+/* Gives the lock away for a moment. False, at once, when that was often enough; *looks counts, from
+ * 0. */
+bool attachments_look_again_locked(struct attachment_table *table, unsigned *looks);
 /* Ends the lease, if there is one. */
 void lease_end_locked(struct attachment *attachment);
 

@@ -324,29 +324,29 @@ def cancelled():
     store.done("volumes", "delete", "huge", "--yes")
 
 
+def kill_import(file, ref):
+    """In the middle; what it started has ended, too."""
+    process = subprocess.Popen([VARVE, "import", str(file), ref], env=store.environment, stderr=subprocess.DEVNULL)
+    wait_for(lambda: copier_of(process.pid))
+    copier = copier_of(process.pid)[0]
+    process.kill()
+    process.wait()
+    wait_for(lambda: not pathlib.Path(f"/proc/{copier}").exists())
+
+
 def killed():
     """kill -9 leaves a volume that is not mistaken for the whole, and nothing that runs."""
     big = folder / "big.raw"
     with open(big, "wb") as file:
         for _ in range(15):
             file.write(os.urandom(16 * MIB))
-    process = subprocess.Popen([VARVE, "import", str(big), "big"], env=store.environment, stderr=subprocess.DEVNULL)
-    wait_for(lambda: copier_of(process.pid))
-    copier = copier_of(process.pid)[0]
-    process.kill()
-    process.wait()
-    wait_for(lambda: not pathlib.Path(f"/proc/{copier}").exists())
+    kill_import(big, "big")
     left = volumes()
     assert len(left) == 1 and left[0].startswith("big.import-"), left
     wait_for(lambda: store.run("volumes", "delete", left[0], "--yes").returncode == 0)
     # a version has its name from the start: it says that it is not whole, and is not committed
     store.done("datasets", "create", "--name", "ds")
-    process = subprocess.Popen([VARVE, "import", str(big), "ds"], env=store.environment, stderr=subprocess.DEVNULL)
-    wait_for(lambda: copier_of(process.pid))
-    copier = copier_of(process.pid)[0]
-    process.kill()
-    process.wait()
-    wait_for(lambda: not pathlib.Path(f"/proc/{copier}").exists())
+    kill_import(big, "ds")
     (half,) = versions("ds")
     assert half["incomplete"], half
     assert "incomplete" in store.done("datasets", "versions", "details", half["ref"])

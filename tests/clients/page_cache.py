@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import time
 
 BLOCK = 4096
 
@@ -45,3 +46,10 @@ class PageCache:
         _libc.munmap(address, length)
         assert result == 0, os.strerror(ctypes.get_errno())
         return sum(pages.raw[place] & 1 for place in places)
+
+    def await_resident(self, places):
+        """How many of what was begun are there, in the end."""
+        deadline = time.monotonic() + 2
+        while self.resident(places) < len(places) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.resident(places)

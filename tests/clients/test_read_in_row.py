@@ -7,7 +7,6 @@
 
 import random
 import sys
-import time
 import unittest
 
 import page_cache
@@ -75,20 +74,13 @@ class ReadInRow(unittest.TestCase):
         for offset in range(start, end, length):
             self.read(offset, min(length, end - offset))
 
-    def wait_for(self, places):
-        """How many of what was begun are there, in the end."""
-        deadline = time.monotonic() + 2
-        while self.cache.resident(places) < len(places) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return self.cache.resident(places)
-
     def followed(self, read, places):
         """A disk that answers before the server looks again is not waited for, and nothing is begun then: so a few tries."""
         tries = []
         while len(places) not in tries:
             self.forget()
             read()
-            tries.append(self.wait_for(places))
+            tries.append(self.cache.await_resident(places))
             self.assertLess(len(tries), TRIES, f"of {len(places)} in memory after each try: {tries}")
         print(f"{self.id()}: in memory after each try: {tries}")
 
